@@ -1,0 +1,182 @@
+# confab: build, run, test. `make help` lists the targets.
+#
+#   SIM=0      build without the ns-3 simulation (and without its licence)
+#   BUILD=dir  where everything that is made goes (default: build)
+
+SIM ?= 1
+BUILD ?= build
+PREFIX ?= /usr/local
+FUZZ_S ?= 10
+VERSION := 0.1.0
+
+CC = gcc
+CXX = g++
+WARNINGS = -Wall -Wextra -Werror
+OPTIMIZE ?= -O2 -g
+SANITIZE ?=
+DEFINES = -D_GNU_SOURCE -DCONFAB_VERSION='"$(VERSION)"' -DCONFAB_SIM=$(SIM) -DCONFAB_LIBDIR='"$(PREFIX)/lib"' \
+          -DOPENSSL_API_COMPAT=10100
+CFLAGS = -std=c17 $(OPTIMIZE) $(WARNINGS) $(SANITIZE) -I. $(DEFINES) -MMD -MP -fPIC
+CXXFLAGS = -std=c++17 $(OPTIMIZE) $(WARNINGS) $(SANITIZE) -I. $(DEFINES) -MMD -MP -fPIC
+LDFLAGS = $(SANITIZE) -rdynamic
+LDLIBS = -lsrtp2 -lssl -lcrypto -lpcap -lcyaml -lyaml -ljansson -luv -ldl -lm -lpthread
+NS3LIBS = -lns3-internet -lns3-point-to-point -lns3-csma -lns3-wifi -lns3-lte -lns3-traffic-control -lns3-bridge \
+          -lns3-mobility -lns3-propagation -lns3-network -lns3-core
+
+ifneq ($(SIM),0)
+SIMLIB = $(BUILD)/libns3c.so
+endif
+
+FLOORS = base world rtc peer sfu sim loadgen analyzers report
+SOURCES = $(foreach floor,$(FLOORS),$(wildcard $(floor)/*.c))
+OBJECTS = $(SOURCES:%.c=$(BUILD)/%.o)
+CLI_OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard cli/*.c))
+NS3C_OBJECTS = $(patsubst %.cc,$(BUILD)/%.o,$(wildcard sim/ns3c/*.cc))
+
+TESTS = $(wildcard tests/*/*_test.c)
+TEST_OBJECTS = $(TESTS:%.c=$(BUILD)/%.o) $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
+FUZZ_TARGETS = $(patsubst tests/fuzz/%_fuzz.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
+BENCHES = $(patsubst bench/%.c,%,$(wildcard bench/*.c))
+C_FILES = $(shell git ls-files '*.c' '*.h' '*.cc' 2>/dev/null)
+
+.PHONY: all run test check asan fuzz bench packages format install clean help
+all: packages
+	@$(MAKE) --no-print-directory confab
+
+# --- what a person asks for -------------------------------------------------------------------------------------------
+
+run: all
+	./confab run scenarios/mesh-vs-sfu.yaml
+
+test: packages
+	@$(MAKE) --no-print-directory confab $(BUILD)/run-tests
+	$(BUILD)/run-tests $(SUITE)
+
+help:
+	@echo 'make           build ./confab'
+	@echo 'make run       build, then the headline comparison: scenarios/mesh-vs-sfu.yaml'
+	@echo 'make test      build, then every test (SUITE=name: those suites alone)'
+	@echo 'make check     format, lint, static analysis'
+	@echo 'make asan      the tests under address and undefined-behaviour sanitizers'
+	@echo 'make fuzz      each fuzz target for FUZZ_S seconds (10)'
+	@echo 'make bench     every benchmark; make bench-NAME for one: $(BENCHES)'
+	@echo 'make install   binary, library and headers under PREFIX (/usr/local)'
+
+# --- building ---------------------------------------------------------------------------------------------------------
+
+packages:
+	@./packages.sh
+
+confab: $(BUILD)/confab $(SIMLIB)
+	@ln -sf $(BUILD)/confab confab
+
+$(BUILD)/confab: $(CLI_OBJECTS) $(BUILD)/libconfab.a
+	@echo '  LINK $@'
+	@$(CC) $(LDFLAGS) -o $@ $(CLI_OBJECTS) $(BUILD)/libconfab.a $(LDLIBS)
+
+$(BUILD)/libconfab.a: $(OBJECTS)
+	@rm -f $@
+	@ar rcs $@ $^
+
+$(BUILD)/libns3c.so: $(NS3C_OBJECTS)
+	@echo '  LINK $@'
+	@$(CXX) -shared $(SANITIZE) -Wl,-soname,libns3c.so -o $@ $^ $(NS3LIBS)
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	@echo '  CC   $<'
+	@$(CC) $(CFLAGS) -c -o $@ $<
+
+$(BUILD)/%.o: %.cc
+	@mkdir -p $(@D)
+	@echo '  CXX  $<'
+	@$(CXX) $(CXXFLAGS) -fvisibility=hidden -c -o $@ $<
+
+# --- tests: each tests/FLOOR/NOUN_test.c defines `void NOUN_test(void)`, which adds its suite ---------------------------
+
+$(BUILD)/tests/registry.c: $(TESTS) Makefile
+	@mkdir -p $(@D)
+	@{ for t in $(notdir $(TESTS:.c=)); do echo "void $$t(void);"; done; \
+	   echo 'void register_tests(void);'; echo 'void register_tests(void)'; echo '{'; \
+	   for t in $(notdir $(TESTS:.c=)); do echo "    $$t();"; done; echo '}'; } > $@
+
+$(BUILD)/tests/registry.o: $(BUILD)/tests/registry.c
+	@$(CC) $(CFLAGS) -c -o $@ $<
+
+$(BUILD)/run-tests: $(TEST_OBJECTS) $(BUILD)/tests/registry.o $(BUILD)/libconfab.a $(SIMLIB)
+	@echo '  LINK $@'
+	@$(CC) $(LDFLAGS) -o $@ $(TEST_OBJECTS) $(BUILD)/tests/registry.o $(BUILD)/libconfab.a $(LDLIBS) -lcunit
+
+asan: packages
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan OPTIMIZE='-O1 -g' \
+	    SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer' \
+	    $(BUILD)/asan/confab $(BUILD)/asan/run-tests
+	ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1 LSAN_OPTIONS=suppressions=tests/lsan.supp \
+	    $(BUILD)/asan/run-tests $(SUITE)
+
+FUZZ_FLAGS = -std=c17 -O1 -g -I. $(DEFINES) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
+$(BUILD)/fuzz/%: tests/fuzz/%_fuzz.c $(SOURCES)
+	@mkdir -p $(@D)
+	clang $(FUZZ_FLAGS) -o $@ $< $(SOURCES) $(LDLIBS)
+
+fuzz: packages
+	@$(MAKE) --no-print-directory fuzz-run
+
+.PHONY: fuzz-run
+fuzz-run: $(FUZZ_TARGETS)
+	@set -e; for target in $(FUZZ_TARGETS); do name=$$(basename $$target); \
+	    mkdir -p $(BUILD)/fuzz/corpus/$$name tests/fuzz/seeds/$$name; echo "== $$name"; \
+	    $$target -max_total_time=$(FUZZ_S) -print_final_stats=0 -verbosity=0 -close_fd_mask=1 -max_len=8192 \
+	        -artifact_prefix=$(BUILD)/fuzz/ $(BUILD)/fuzz/corpus/$$name tests/fuzz/seeds/$$name; done
+	@echo 'every fuzz target is clean'
+
+# --- checks -------------------------------------------------------------------------------------------------------------
+
+check: packages
+	@$(MAKE) --no-print-directory check-format check-cppcheck check-tidy
+
+.PHONY: check-format check-cppcheck check-tidy
+check-format:
+	clang-format --dry-run -Werror $(C_FILES)
+
+check-cppcheck:
+	cppcheck --quiet --std=c17 --language=c --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
+	    --suppressions-list=.cppcheck-suppressions -I. $(filter %.c,$(C_FILES))
+
+# One stamp for each file, so that only what changed is looked at again.
+check-tidy: $(patsubst %.c,$(BUILD)/tidy/%.ok,$(SOURCES) $(wildcard cli/*.c))
+$(BUILD)/tidy/%.ok: %.c .clang-tidy
+	@mkdir -p $(@D)
+	clang-tidy --quiet $< -- -std=c17 -I. $(DEFINES) 2>/dev/null
+	@touch $@
+
+format:
+	clang-format -i $(C_FILES)
+
+# --- benchmarks ---------------------------------------------------------------------------------------------------------
+
+bench: $(BENCHES:%=bench-%)
+
+.PHONY: bench-%
+bench-%: all
+	@$(MAKE) --no-print-directory $(BUILD)/bench/$*
+	$(BUILD)/bench/$*
+
+$(BUILD)/bench/%: bench/%.c $(BUILD)/libconfab.a $(SIMLIB)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(BUILD)/libconfab.a $(LDLIBS)
+
+# --- the rest -----------------------------------------------------------------------------------------------------------
+
+install: all
+	install -Dm755 $(BUILD)/confab $(DESTDIR)$(PREFIX)/bin/confab
+	for s in scenarios/*.yaml; do install -Dm644 $$s $(DESTDIR)$(PREFIX)/share/confab/$$s; done
+ifneq ($(SIM),0)
+	install -Dm755 $(BUILD)/libns3c.so $(DESTDIR)$(PREFIX)/lib/libns3c.so
+	install -Dm644 sim/ns3c.h $(DESTDIR)$(PREFIX)/include/ns3c.h
+endif
+
+clean:
+	rm -rf $(BUILD) confab
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
