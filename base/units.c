@@ -40,7 +40,7 @@ static bool parse_quantity(const char *text, const struct unit *units, const cha
 static bool parse_whole(const char *text, const struct unit *units, const char *what, const char *example, int64_t *out,
                         struct error *error)
 {
-    double value;
+    double value = 0;
     if (!parse_quantity(text, units, what, example, &value, error))
         return false;
     if (value > 4e18)
@@ -78,7 +78,7 @@ bool units_parse_frequency(const char *text, double *per_second, struct error *e
 bool units_parse_ratio(const char *text, double *ratio, struct error *error)
 {
     static const struct unit units[] = {{"%", 0.01}, {"", 1}, {NULL, 0}};
-    double value;
+    double value = 0;
     if (!parse_quantity(text, units, "ratio", "0.02 or 2%", &value, error))
         return false;
     if (value > 1)
