@@ -59,7 +59,6 @@ static SSL_CTX *make_context(X509 *x509, EVP_PKEY *key)
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_mode(context, SSL_MODE_NO_AUTO_CHAIN);
     SSL_CTX_set_max_cert_list(context, PEER_CERTIFICATE_MAX);
-    SSL_CTX_set_read_ahead(context, 1); /* a datagram is read whole, or OpenSSL drops what is behind the first record */
     return context;
 }
 
