@@ -9,9 +9,10 @@
 
 #include "base/error.h"
 
-/* Link types, as tcpdump.org registers them. */
+/* Link types, as tcpdump.org registers them. libpcap reads only files whose interfaces all have the same one. */
 #define PCAPNG_ETHERNET 1
-#define PCAPNG_RAW_IP 101 /* each packet starts with its IPv4 or IPv6 header */
+#define PCAPNG_RAW_IP                                                                                                  \
+    101 /* each packet starts with its IPv4 or IPv6 header; libpcap 1.10 takes only one such interface */
 
 struct pcapng;
 

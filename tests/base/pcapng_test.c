@@ -20,8 +20,8 @@ static void libpcap_reads_it_back(void)
     struct error error = {0};
     struct pcapng *pcapng = pcapng_create(path, "a comment", &error);
     CU_ASSERT_PTR_NOT_NULL_FATAL(pcapng);
-    CU_ASSERT_EQUAL(pcapng_add_interface(pcapng, "a", PCAPNG_RAW_IP, 0), 0);
-    CU_ASSERT_EQUAL(pcapng_add_interface(pcapng, "bc", PCAPNG_RAW_IP, 0), 1);
+    CU_ASSERT_EQUAL(pcapng_add_interface(pcapng, "a", PCAPNG_ETHERNET, 0), 0);
+    CU_ASSERT_EQUAL(pcapng_add_interface(pcapng, "bc", PCAPNG_ETHERNET, 0), 1);
     /* Enough to fill the buffer many times over, of every length and so of every padding. */
     enum { COUNT = 20000 };
     const uint64_t start = 1767225600000000000u;
@@ -32,7 +32,7 @@ static void libpcap_reads_it_back(void)
     char message[PCAP_ERRBUF_SIZE];
     pcap_t *pcap = pcap_open_offline_with_tstamp_precision(path, PCAP_TSTAMP_PRECISION_NANO, message);
     CU_ASSERT_PTR_NOT_NULL_FATAL(pcap);
-    CU_ASSERT_EQUAL(pcap_datalink(pcap), DLT_RAW);
+    CU_ASSERT_EQUAL(pcap_datalink(pcap), DLT_EN10MB);
     uint64_t count = 0;
     struct pcap_pkthdr *header;
     const u_char *data;
