@@ -1,0 +1,26 @@
+#include "report/result.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct result_summary result_summarize(const struct histogram *histogram, double unit)
+{
+    if (histogram->count == 0)
+        return (struct result_summary){0};
+    return (struct result_summary){
+        .count = histogram->count,
+        .min = (double)histogram->min / unit,
+        .mean = histogram_mean(histogram) / unit,
+        .p50 = histogram_quantile(histogram, 0.50) / unit,
+        .p95 = histogram_quantile(histogram, 0.95) / unit,
+        .p99 = histogram_quantile(histogram, 0.99) / unit,
+        .max = (double)histogram->max / unit,
+    };
+}
+
+void result_free(struct result *result)
+{
+    free(result->runs);
+    free(result->thresholds);
+    memset(result, 0, sizeof *result);
+}
