@@ -50,7 +50,7 @@ enum tls_stream_state {
 };
 
 /* `server_name` (a client's; may be NULL) is sent as SNI unless it is an address literal, and checked against the
- * certificate when the context trusts authorities. NULL when memory is out. */
+ * certificate when the context trusts authorities, which then need one. NULL also when memory is out. */
 struct tls_stream *tls_stream_create(struct tls_context *context, const char *server_name, struct error *error);
 void tls_stream_destroy(struct tls_stream *stream);
 
