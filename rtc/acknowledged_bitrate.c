@@ -42,7 +42,13 @@ void acknowledged_bitrate_add(struct acknowledged_bitrate *rate, nanos sent, nan
             rate->window %= window;
         }
     }
-    rate->last = rate->started ? nanos_max(rate->last, received) : received;
+    /* Packets are reordered by less than a window; what goes back further is a clock that was set. */
+    if (!rate->started || rate->last - received > window) {
+        rate->bytes = 0;
+        rate->window = 0;
+        rate->last = received;
+    }
+    rate->last = nanos_max(rate->last, received);
     rate->started = true;
     if (rate->window >= window) {
         update(rate, 8.0 * (double)rate->bytes / nanos_to_ms(window));

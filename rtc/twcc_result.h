@@ -1,5 +1,5 @@
 /* What became of one packet that was sent with a transport-wide sequence number: the sender's history
- * (rtc/twcc.h) makes these from feedback, congestion control takes them. */
+ * (rtc/twcc_history.h) makes these from feedback, congestion control takes them. */
 #ifndef CONFAB_RTC_TWCC_RESULT_H
 #define CONFAB_RTC_TWCC_RESULT_H
 
