@@ -4,6 +4,7 @@
 
 #include "rtc/acknowledged_bitrate.h"
 #include "rtc/alr_detector.h"
+#include "rtc/full_queue.h"
 #include "rtc/inter_arrival.h"
 #include "rtc/probe_estimator.h"
 #include "rtc/rate_control.h"
@@ -19,10 +20,10 @@
 struct congestion_control {
     struct congestion_control_config config;
     nanos processed;
-    bool started;
 
     struct inter_arrival inter_arrival;
     struct trendline trendline;
+    struct full_queue full_queue;
     struct rate_control rate_control;
     struct acknowledged_bitrate acknowledged;
     struct alr_detector alr;
@@ -46,6 +47,7 @@ static void start(struct congestion_control *control, int64_t start_bps, nanos n
     const struct congestion_control_config *config = &control->config;
     control->inter_arrival = (struct inter_arrival){0};
     trendline_reset(&control->trendline);
+    control->full_queue = (struct full_queue){0};
     target_rate_reset(&control->target, start_bps, config->min_bps, max_or_unlimited(config->max_bps));
     rate_control_reset(&control->rate_control, control->target.bps, config->min_bps, now);
     acknowledged_bitrate_reset(&control->acknowledged);
@@ -180,6 +182,7 @@ static struct loss_report count_losses(struct congestion_control *control, const
 struct delay_outcome {
     bool updated;
     bool recovered; /* the queue has drained */
+    bool full;      /* the queue can't grow further */
     int64_t probe_bps;
 };
 
@@ -194,6 +197,8 @@ static struct delay_outcome take_arrivals(struct congestion_control *control, co
     control->last_feedback = now;
     for (size_t i = 0; i < count; i++) {
         const struct twcc_result *result = &results[i];
+        if (full_queue_add(&control->full_queue, result, now))
+            outcome.full = true;
         if (result->received == NANOS_NEVER)
             continue;
         acknowledged_bitrate_add(&control->acknowledged, result->sent, result->received, result->size);
@@ -214,12 +219,12 @@ static void update_delay_based(struct congestion_control *control, struct delay_
 {
     struct rate_control *rate = &control->rate_control;
     int64_t acknowledged = acknowledged_bitrate_bps(&control->acknowledged);
-    enum bandwidth_usage usage = control->trendline.usage;
+    enum bandwidth_usage usage = outcome->full ? BANDWIDTH_OVERUSED : control->trendline.usage;
     if (usage == BANDWIDTH_OVERUSED) {
         outcome->probe_bps = 0;
         outcome->recovered = false;
         /* Before anything is known of what arrives: halve. */
-        if (!rate_control_may_decrease(rate, acknowledged > 0 ? acknowledged : rate->bps, now))
+        if (!outcome->full && !rate_control_may_decrease(rate, acknowledged > 0 ? acknowledged : rate->bps, now))
             return;
         if (acknowledged > 0)
             rate_control_update(rate, usage, acknowledged, now);
@@ -344,9 +349,8 @@ bool congestion_control_probe(struct congestion_control *control, struct probe_c
 
 void congestion_control_process(struct congestion_control *control, nanos now)
 {
-    if (!control->started || control->probe_controller.state == PROBE_INITIAL) {
+    if (control->probe_controller.state == PROBE_INITIAL) {
         /* Time starts now: the path came up. */
-        control->started = true;
         control->rate_control.changed = now;
         control->probe_controller.dropped = control->probe_controller.drop_probed = now;
         control->loss_due = now + LOSS_INTERVAL;

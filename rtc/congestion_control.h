@@ -1,12 +1,14 @@
 /* How fast to send: Google's send-side congestion control (GCC), which every browser runs.
  *
- * It follows libwebrtc's GoogCcNetworkController as of its 2024 sources with their default settings: trendline delay
- * detector, AIMD rate control with the link capacity estimate and a doubled response time, acknowledged bitrate by
- * Bayesian windows, probing at 3 and 6 times the start rate and twice more while that succeeds, recovery probing after
- * a drop while application-limited, periodic probing in application-limited regions, the maximum-likelihood loss
- * controller ("loss-based BWE v2"), and back-off when feedback stops. Without transport-wide feedback (only receiver
- * reports or REMB) it falls back to the 2 % / 10 % loss rule, as libwebrtc does. draft-ietf-rmcat-gcc-02 describes an
- * older form. Left out: the congestion window, network state estimates (remote capacity reports), the stable estimate.
+ * It follows libwebrtc's GoogCcNetworkController with its default settings (2022 to 2024): trendline delay detector, AIMD
+ * rate control around a link capacity estimate, acknowledged bitrate by Bayesian windows, probing at 3 and 6 times the
+ * start rate and on from there, recovery probes after a drop while application-limited, periodic probes in
+ * application-limited regions, the maximum-likelihood loss controller ("loss-based BWE v2"), back-off when feedback
+ * stops. Without transport-wide feedback (receiver reports or REMB only) it falls back to the 2 % / 10 % loss rule, as
+ * libwebrtc does. draft-ietf-rmcat-gcc-02 describes an older form.
+ * Different: the additive increase is one packet per response time (libwebrtc has since halved it), and loss in a full
+ * tail-drop queue counts as overuse (rtc/full_queue.h). Left out: congestion window, remote capacity reports, the
+ * "stable" estimate.
  *
  * One instance is one path: an ICE transport with everything bundled on it. It owns no packets. The owner
  *   - tells it each packet sent (`…_sent`) and what feedback says became of them (`…_feedback`),

@@ -26,12 +26,12 @@ void rate_control_reset(struct rate_control *control, int64_t start_bps, int64_t
     link_capacity_reset(&control->capacity);
 }
 
-/* One packet of a 30-frames-a-second stream at this rate, in each response time; doubled, which is kinder to others. */
+/* One packet of a 30-frames-a-second stream at this rate, in each response time. */
 static double additive_bps_per_s(const struct rate_control *control)
 {
     double frame_bits = (double)control->bps / ASSUMED_FPS;
     double packet_bits = frame_bits / ceil(fmax(frame_bits, 1) / ASSUMED_PACKET_BITS);
-    double response_s = 2 * nanos_to_s(control->rtt + DETECTOR_DELAY);
+    double response_s = nanos_to_s(control->rtt + DETECTOR_DELAY);
     return fmax(packet_bits / response_s, ADDITIVE_MIN_BPS_PER_S);
 }
 

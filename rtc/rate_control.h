@@ -1,5 +1,5 @@
 /* The delay-based rate: additive increase, multiplicative decrease. While nothing is known of the link it rises by 8 %
- * a second; near the link's known capacity by about one packet per doubled response time; it never rises beyond 1.5
+ * a second; near the link's known capacity by about one packet per response time (RTT + 100 ms); it never rises beyond 1.5
  * times what arrives plus 10 kbps; on overuse it falls to 85 % of what arrives, then holds until the queue has drained.
  * Like libwebrtc's AimdRateControl. */
 #ifndef CONFAB_RTC_RATE_CONTROL_H
