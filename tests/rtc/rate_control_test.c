@@ -78,10 +78,12 @@ static void measures_what_arrives(void)
     for (; now < 2 * NANOS_PER_S; now += 10 * NANOS_PER_MS)
         acknowledged_bitrate_add(&rate, now, now, now / NANOS_PER_MS % 40 == 0 ? 1400 : 1200);
     CU_ASSERT_DOUBLE_EQUAL((double)acknowledged_bitrate_bps(&rate), 1e6, 2e4);
+    acknowledged_bitrate_add(&rate, now, now, 2500); /* ends a window of old packets */
+    now += 10 * NANOS_PER_MS;
     /* A change is believed slowly, unless one is expected. */
     struct acknowledged_bitrate expecting = rate;
     acknowledged_bitrate_expect_change(&expecting, now);
-    for (nanos end = now + 320 * NANOS_PER_MS; now < end; now += 10 * NANOS_PER_MS) {
+    for (nanos end = now + 160 * NANOS_PER_MS; now < end; now += 10 * NANOS_PER_MS) {
         acknowledged_bitrate_add(&rate, now, now, 2500);
         acknowledged_bitrate_add(&expecting, now + 1, now, 2500);
     }
