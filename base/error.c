@@ -25,8 +25,9 @@ bool error_prefix(struct error *error, const char *format, ...)
         va_start(arguments, format);
         int used = vsnprintf(error->text, sizeof error->text, format, arguments);
         va_end(arguments);
-        if (used >= 0 && (size_t)used < sizeof error->text)
-            snprintf(error->text + used, sizeof error->text - (size_t)used, ": %s", tail);
+        size_t left = used >= 0 && (size_t)used < sizeof error->text ? sizeof error->text - (size_t)used : 0;
+        if (left > 3) /* what doesn't fit is cut off */
+            snprintf(error->text + used, left, ": %.*s", (int)left - 3, tail);
     }
     return false;
 }
