@@ -19,7 +19,7 @@ DEFINES = -D_GNU_SOURCE -DCONFAB_VERSION='"$(VERSION)"' -DCONFAB_SIM=$(SIM) -DCO
 CFLAGS = -std=c17 $(OPTIMIZE) $(WARNINGS) $(SANITIZE) -I. $(DEFINES) -MMD -MP -fPIC
 CXXFLAGS = -std=c++17 $(OPTIMIZE) $(WARNINGS) $(SANITIZE) -I. $(DEFINES) -MMD -MP -fPIC
 LDFLAGS = $(SANITIZE) -rdynamic
-LDLIBS = -lsrtp2 -lssl -lcrypto -lpcap -lyaml -ljansson -luv -ldl -lm -lpthread
+LDLIBS = -lssl -lcrypto -lpcap -lyaml -ljansson -luv -ldl -lm -lpthread
 NS3LIBS = -lns3-internet -lns3-point-to-point -lns3-csma -lns3-wifi -lns3-lte -lns3-traffic-control -lns3-bridge \
           -lns3-mobility -lns3-propagation -lns3-network -lns3-core
 
@@ -105,7 +105,7 @@ $(BUILD)/tests/registry.o: $(BUILD)/tests/registry.c
 
 $(BUILD)/run-tests: $(TEST_OBJECTS) $(BUILD)/tests/registry.o $(BUILD)/libconfab.a $(SIMLIB)
 	@echo '  LINK $@'
-	@$(CC) $(LDFLAGS) -o $@ $(TEST_OBJECTS) $(BUILD)/tests/registry.o $(BUILD)/libconfab.a $(LDLIBS) -lcunit
+	@$(CC) $(LDFLAGS) -o $@ $(TEST_OBJECTS) $(BUILD)/tests/registry.o $(BUILD)/libconfab.a $(LDLIBS) -lcunit -lsrtp2
 
 asan: packages
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan OPTIMIZE='-O1 -g' \

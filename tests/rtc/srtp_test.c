@@ -2,6 +2,7 @@
 
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <srtp2/srtp.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -276,6 +277,92 @@ static void agrees_with_the_oracle(void)
     }
 }
 
+/* libsrtp2, which most WebRTC servers use. */
+static srtp_t libsrtp_of(const struct srtp_keys *keys, enum srtp_direction direction)
+{
+    static bool started;
+    if (!started)
+        CU_ASSERT_EQUAL_FATAL(srtp_init(), srtp_err_status_ok);
+    started = true;
+    uint8_t key[SRTP_KEYING_CAP];
+    memcpy(key, keys->local, sizeof key);
+    srtp_policy_t policy = {.ssrc = {.type = direction == SRTP_OUTBOUND ? ssrc_any_outbound : ssrc_any_inbound},
+                            .key = key,
+                            .window_size = 1024};
+    srtp_profile_t profile = (srtp_profile_t)keys->profile;
+    CU_ASSERT_EQUAL(srtp_crypto_policy_set_from_profile_for_rtp(&policy.rtp, profile), srtp_err_status_ok);
+    CU_ASSERT_EQUAL(srtp_crypto_policy_set_from_profile_for_rtcp(&policy.rtcp, profile), srtp_err_status_ok);
+    srtp_t context = NULL;
+    CU_ASSERT_EQUAL_FATAL(srtp_create(&context, &policy), srtp_err_status_ok);
+    return context;
+}
+
+static void talks_with_libsrtp(void)
+{
+    struct rng rng = rng_of(3, "libsrtp", 0);
+    for (size_t p = 0; p < 3; p++) {
+        struct ends ends = ends_of(profiles[p]);
+        srtp_t their_out = libsrtp_of(&ends.keys, SRTP_OUTBOUND);
+        srtp_t their_in = libsrtp_of(&ends.keys, SRTP_INBOUND);
+        for (uint32_t n = 0; n < 400; n++) {
+            uint8_t plain[1500], packet[1500];
+            uint32_t ssrc = 1000 + n % 3;
+            bool is_rtcp = n % 5 == 4;
+            size_t plain_len =
+                is_rtcp ? make_rtcp(plain, ssrc) : make_rtp(plain, ssrc, (uint16_t)(65500 + n), rng_below(&rng, 1300));
+            size_t len = plain_len;
+            memcpy(packet, plain, len);
+            enum srtp_status ours =
+                (is_rtcp ? srtp_session_protect_rtcp : srtp_session_protect_rtp)(ends.out, packet, &len, sizeof packet);
+            int their_len = (int)len;
+            srtp_err_status_t theirs = (is_rtcp ? srtp_unprotect_rtcp : srtp_unprotect)(their_in, packet, &their_len);
+            CU_ASSERT_TRUE(ours == SRTP_STATUS_OK && theirs == srtp_err_status_ok);
+            CU_ASSERT_EQUAL(their_len, plain_len);
+            CU_ASSERT_EQUAL(memcmp(packet, plain, plain_len), 0);
+
+            their_len = (int)plain_len;
+            theirs = (is_rtcp ? srtp_protect_rtcp : srtp_protect)(their_out, packet, &their_len);
+            len = (size_t)their_len;
+            ours = (is_rtcp ? srtp_session_unprotect_rtcp : srtp_session_unprotect_rtp)(ends.in, packet, &len);
+            CU_ASSERT_TRUE(ours == SRTP_STATUS_OK && theirs == srtp_err_status_ok);
+            CU_ASSERT_EQUAL(len, plain_len);
+            CU_ASSERT_EQUAL(memcmp(packet, plain, plain_len), 0);
+        }
+        srtp_dealloc(their_out);
+        srtp_dealloc(their_in);
+        ends_free(&ends);
+    }
+}
+
+/* Lost, late, doubled and far ahead: both take the same packets. */
+static void refuses_what_libsrtp_refuses(void)
+{
+    struct ends ends = ends_of(profiles[0]);
+    srtp_t theirs = libsrtp_of(&ends.keys, SRTP_INBOUND);
+    struct rng rng = rng_of(4, "libsrtp", 0);
+    int64_t front = 5000;
+    uint32_t taken = 0;
+    for (int n = 0; n < 20000; n++) {
+        uint64_t kind = rng_below(&rng, 100);
+        front += kind == 0 ? (int64_t)rng_below(&rng, 3000) : kind < 40;
+        int64_t index = front - (int64_t)rng_below(&rng, kind < 90 ? 20 : 1100);
+        uint8_t packet[2][100];
+        size_t len = oracle_rtp(ends.keys.remote, profiles[0], (uint32_t)(index >> 16), packet[0],
+                                make_rtp(packet[0], 7, (uint16_t)index, 20));
+        memcpy(packet[1], packet[0], len);
+        int their_len = (int)len;
+        srtp_err_status_t their_status = srtp_unprotect(theirs, packet[1], &their_len);
+        enum srtp_status status = srtp_session_unprotect_rtp(ends.in, packet[0], &len);
+        CU_ASSERT_EQUAL(status == SRTP_STATUS_OK, their_status == srtp_err_status_ok);
+        CU_ASSERT_TRUE(status == SRTP_STATUS_OK || status == SRTP_STATUS_REPLAYED);
+        taken += status == SRTP_STATUS_OK;
+    }
+    CU_ASSERT_TRUE(front > 4 * 65536); /* wrapped more than once */
+    CU_ASSERT_TRUE(taken > 5000 && taken < 15000);
+    srtp_dealloc(theirs);
+    ends_free(&ends);
+}
+
 /* The rollover counter of RFC 3711, section 3.3.1, guessed right though packets around the wrap are lost or late. */
 static void follows_loss_and_reordering_at_the_wrap(void)
 {
@@ -457,7 +544,8 @@ static void says_when_there_is_no_room(void)
 void srtp_test(void)
 {
     SUITE("srtp", {"the oracle keeps to the RFCs", the_oracle_keeps_to_the_rfcs},
-          {"agrees with the oracle", agrees_with_the_oracle},
+          {"agrees with the oracle", agrees_with_the_oracle}, {"talks with libsrtp", talks_with_libsrtp},
+          {"refuses what libsrtp refuses", refuses_what_libsrtp_refuses},
           {"follows loss and reordering at the wrap", follows_loss_and_reordering_at_the_wrap},
           {"replays are refused", replays_are_refused},
           {"the same index is not protected twice", the_same_index_is_not_protected_twice},
