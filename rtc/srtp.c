@@ -183,20 +183,19 @@ static bool grow(struct srtp_session *session)
 }
 
 /* The stream of `ssrc`. A new one lies behind the last and counts only once stream_keep is called, so that a packet
- * which turns out to be forged leaves nothing behind. */
+ * which turns out to be forged leaves nothing behind. NULL when out of memory, or past the limit: then *status says
+ * so. */
 static struct stream *stream_of(struct srtp_session *session, uint32_t ssrc, enum srtp_status *status)
 {
-    if (session->stream_count == session->stream_cap && session->stream_cap == 0 && !grow(session)) {
-        *status = SRTP_STATUS_FAILED;
+    if (session->stream_cap == 0 && !grow(session))
         return NULL;
-    }
     const uint32_t *slot = slot_of(session, ssrc);
     if (*slot != 0)
         return &session->streams[*slot - 1];
-    *status = SRTP_STATUS_TOO_MANY;
-    if (session->stream_count >= session->ssrc_limit)
+    if (session->stream_count >= session->ssrc_limit) {
+        *status = SRTP_STATUS_TOO_MANY;
         return NULL;
-    *status = SRTP_STATUS_FAILED;
+    }
     if (session->stream_count == session->stream_cap && !grow(session))
         return NULL;
     struct stream *stream = &session->streams[session->stream_count];
@@ -394,7 +393,7 @@ static enum srtp_status rtp_transform(struct srtp_session *session, uint8_t *buf
     size_t header_len = rtp_header_len(buf, len);
     if (header_len == 0)
         return SRTP_STATUS_MALFORMED;
-    enum srtp_status status;
+    enum srtp_status status = SRTP_STATUS_FAILED;
     uint32_t ssrc = bytes_get32(buf + 8);
     struct stream *stream = stream_of(session, ssrc, &status);
     if (stream == NULL)
@@ -469,7 +468,7 @@ enum srtp_status srtp_session_protect_rtcp(struct srtp_session *session, uint8_t
         return SRTP_STATUS_MALFORMED;
     if (cap < *len + session->tag_len + RTCP_INDEX_LEN)
         return SRTP_STATUS_NO_ROOM;
-    enum srtp_status status;
+    enum srtp_status status = SRTP_STATUS_FAILED;
     uint32_t ssrc = bytes_get32(buf + 4);
     struct stream *stream = stream_of(session, ssrc, &status);
     if (stream == NULL)
@@ -509,7 +508,7 @@ enum srtp_status srtp_session_unprotect_rtcp(struct srtp_session *session, uint8
     /* A packet in the clear is well formed, but DTLS-SRTP's profiles all encrypt. */
     if ((bytes_get32(trailer) & RTCP_ENCRYPTED) == 0)
         return SRTP_STATUS_MALFORMED;
-    enum srtp_status status;
+    enum srtp_status status = SRTP_STATUS_FAILED;
     uint32_t ssrc = bytes_get32(buf + 4);
     struct stream *stream = stream_of(session, ssrc, &status);
     if (stream == NULL)

@@ -30,20 +30,20 @@ static struct timespec wall_clock(clockid_t real)
     return at;
 }
 
-/* The C library's own two, replaced. The time zone has been obsolete for decades; zeros are what Linux gives. */
-int gettimeofday(struct timeval *restrict at, void *restrict zone)
+/* The C library's own two, replaced (and named in its way, as the headers declare them). The time zone has been obsolete for decades; zeros are what Linux gives. */
+int gettimeofday(struct timeval *restrict __tv, void *restrict __tz)
 {
     struct timespec now = wall_clock(CLOCK_REALTIME);
-    *at = (struct timeval){.tv_sec = now.tv_sec, .tv_usec = now.tv_nsec / 1000};
-    if (zone != NULL)
-        *(struct timezone *)zone = (struct timezone){0};
+    *__tv = (struct timeval){.tv_sec = now.tv_sec, .tv_usec = now.tv_nsec / 1000};
+    if (__tz != NULL)
+        *(struct timezone *)__tz = (struct timezone){0};
     return 0;
 }
 
-time_t time(time_t *at)
+time_t time(time_t *__timer)
 {
     time_t now = wall_clock(CLOCK_REALTIME_COARSE).tv_sec;
-    if (at != NULL)
-        *at = now;
+    if (__timer != NULL)
+        *__timer = now;
     return now;
 }
