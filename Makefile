@@ -17,11 +17,11 @@ SANITIZE ?=
 DEFINES = -D_GNU_SOURCE -DCONFAB_VERSION='"$(VERSION)"' -DCONFAB_SIM=$(SIM) -DCONFAB_LIBDIR='"$(PREFIX)/lib"' \
           -DOPENSSL_API_COMPAT=10100
 CFLAGS = -std=c17 $(OPTIMIZE) $(WARNINGS) $(SANITIZE) -I. $(DEFINES) -MMD -MP -fPIC
-CXXFLAGS = -std=c++17 $(OPTIMIZE) $(WARNINGS) $(SANITIZE) -I. $(DEFINES) -MMD -MP -fPIC
+CXXFLAGS = -std=c++17 $(OPTIMIZE) $(WARNINGS) -Wno-missing-field-initializers $(SANITIZE) -I. $(DEFINES) -MMD -MP -fPIC
 LDFLAGS = $(SANITIZE) -rdynamic
 LDLIBS = -lssl -lcrypto -lpcap -lyaml -ljansson -luv -ldl -lm -lpthread
-NS3LIBS = -lns3-internet -lns3-point-to-point -lns3-csma -lns3-wifi -lns3-lte -lns3-traffic-control -lns3-bridge \
-          -lns3-mobility -lns3-propagation -lns3-network -lns3-core
+NS3LIBS = -lns3-internet -lns3-virtual-net-device -lns3-point-to-point -lns3-csma -lns3-traffic-control -lns3-network \
+          -lns3-core
 
 ifneq ($(SIM),0)
 SIMLIB = $(BUILD)/libns3c.so
@@ -31,7 +31,8 @@ FLOORS = base world rtc peer sfu sim loadgen analyzers report
 SOURCES = $(foreach floor,$(FLOORS),$(wildcard $(floor)/*.c))
 OBJECTS = $(SOURCES:%.c=$(BUILD)/%.o)
 CLI_OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard cli/*.c))
-NS3C_OBJECTS = $(patsubst %.cc,$(BUILD)/%.o,$(wildcard sim/ns3c/*.cc))
+NS3C_OBJECTS = $(patsubst %.cc,$(BUILD)/%.o,$(wildcard sim/ns3c/*.cc)) \
+               $(addprefix $(BUILD)/,base/address.o base/deadline_heap.o base/error.o base/pcapng.o base/rng.o world/link.o)
 
 TESTS = $(wildcard tests/*/*_test.c)
 TEST_OBJECTS = $(TESTS:%.c=$(BUILD)/%.o) $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
@@ -78,9 +79,10 @@ $(BUILD)/libconfab.a: $(OBJECTS)
 	@rm -f $@
 	@ar rcs $@ $^
 
-$(BUILD)/libns3c.so: $(NS3C_OBJECTS)
+$(BUILD)/libns3c.so: $(NS3C_OBJECTS) sim/ns3c/exports.map
 	@echo '  LINK $@'
-	@$(CXX) -shared $(SANITIZE) -Wl,-soname,libns3c.so -o $@ $^ $(NS3LIBS)
+	@$(CXX) -shared $(SANITIZE) -Wl,-soname,libns3c.so -Wl,--version-script=sim/ns3c/exports.map -Wl,-z,defs \
+	    -o $@ $(NS3C_OBJECTS) $(NS3LIBS)
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)

@@ -32,6 +32,8 @@
 extern "C" {
 #endif
 
+#pragma GCC visibility push(default)
+
 #define NS3C_VERSION 1
 
 /* Nanoseconds, of virtual time since the start or of duration. */
@@ -165,7 +167,8 @@ struct ns3c_attachment_config {
     struct ns3c_link down;
     /* With an ns-3 medium: the name of ns-3's root queue discipline in front of both devices' queues, "CoDel", "FqCoDel",
      * "Pie", "FqPie", "Red", "Cobalt", "FqCobalt", "Fifo" or "PfifoFast"; NULL for none. The device's own drop-tail queue
-     * then holds 2 packets, and queue_bytes is the discipline's limit. A CSMA channel has one rate and delay: `up`'s. */
+     * then holds 2 packets, and queue_bytes is the discipline's limit, as packets of 1500 bytes where it counts those.
+     * ns-3's channels have one delay for both directions, and CSMA has one rate. */
     const char *queue_disc;
 };
 
@@ -307,8 +310,10 @@ void ns3c_tcp_reset(struct ns3c_tcp *tcp);
 
 /* --- captures ------------------------------------------------------------------------------------------------------ */
 
-/* A pcapng file, raw IP, one interface for each host or side of a router that is captured into it. Timestamps are
- * 2026-01-01T00:00:00Z plus virtual time, in nanoseconds. */
+/* A pcapng file with one interface, named for it, for each host or side of a router that is captured into it. Timestamps
+ * are 2026-01-01T00:00:00Z plus virtual time, in nanoseconds. Packets are framed as Ethernet, because libpcap reads no file
+ * with several interfaces of raw IP; the MAC addresses are made up: 02:00:00 and the interface's number for the one who
+ * is captured, 02:ff:ff:ff:ff:ff for whoever is at the other end. */
 struct ns3c_capture;
 
 enum ns3c_side {
@@ -323,7 +328,8 @@ struct ns3c_capture *ns3c_capture_create(struct ns3c_sim *sim, const char *path,
                                          struct ns3c_error *error);
 /* Captures what the host sends, as it leaves, and receives, as it arrives. */
 bool ns3c_capture_host(struct ns3c_capture *capture, struct ns3c_host *host, struct ns3c_error *error);
-/* Captures what passes the router's inside (links below it) or outside (its uplink). A site has no outside. */
+/* Captures what passes the router's inside (the links below it; what goes from one to another, once) or outside (its
+ * uplink). A site has no outside, and sees on its inside what it sends down. */
 bool ns3c_capture_router(struct ns3c_capture *capture, struct ns3c_router *router, enum ns3c_side side,
                          struct ns3c_error *error);
 /* Finishes the file. False when any of it could not be written, as on a full disk. */
@@ -387,6 +393,8 @@ struct ns3c_api {
 
 /* The table for the version asked for; NULL when this library does not have it. */
 const struct ns3c_api *ns3c_api(int version);
+
+#pragma GCC visibility pop
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,47 @@
+#include "sim/ns3c.h"
+
+extern "C" const struct ns3c_api *ns3c_api(int version)
+{
+    static const struct ns3c_api api = {
+        NS3C_VERSION,
+        ns3c_create,
+        ns3c_destroy,
+        ns3c_now,
+        ns3c_run_until,
+        ns3c_stop,
+        ns3c_count,
+        ns3c_timer_create,
+        ns3c_timer_set,
+        ns3c_timer_destroy,
+        ns3c_address_parse,
+        ns3c_attachment_set_link,
+        ns3c_attachment_count,
+        ns3c_attachment_enable,
+        ns3c_attachment_add_address,
+        ns3c_site_create,
+        ns3c_site_delay,
+        ns3c_router_create,
+        ns3c_router_attachment,
+        ns3c_host_create,
+        ns3c_host_attach,
+        ns3c_host_addresses,
+        ns3c_udp_open,
+        ns3c_udp_address,
+        ns3c_udp_send,
+        ns3c_udp_close,
+        ns3c_tcp_listen,
+        ns3c_tcp_listener_close,
+        ns3c_tcp_connect,
+        ns3c_tcp_adopt,
+        ns3c_tcp_local,
+        ns3c_tcp_remote,
+        ns3c_tcp_send,
+        ns3c_tcp_close,
+        ns3c_tcp_reset,
+        ns3c_capture_create,
+        ns3c_capture_host,
+        ns3c_capture_router,
+        ns3c_capture_close,
+    };
+    return version == NS3C_VERSION ? &api : nullptr;
+}

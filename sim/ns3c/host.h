@@ -1,0 +1,72 @@
+/* Hosts and their UDP sockets. */
+#ifndef CONFAB_SIM_NS3C_HOST_H
+#define CONFAB_SIM_NS3C_HOST_H
+
+#include <string>
+
+#include "sim/ns3c/attachment.h"
+#include "sim/ns3c/capture.h"
+
+extern "C" {
+#include "base/rng.h"
+}
+
+namespace ns3c
+{
+class TcpStack;
+
+enum { PORT_FIRST = 49152, PORT_COUNT = 65536 - PORT_FIRST, PORT_TRIES = 1000 };
+} // namespace ns3c
+
+struct ns3c_udp {
+    ns3c_host *host;
+    ns3c_attachment *attachment; /* that has the address */
+    ns3c_address local;
+    ns3c_udp_received received;
+    void *context;
+    ns3c_udp *previous; /* in the host's list */
+    ns3c_udp *next;
+};
+
+struct ns3c_host {
+    ns3c_host(ns3c_sim *sim, const char *name);
+    ~ns3c_host();
+
+    /* `attachment` has got one more address. */
+    bool adopt_address(ns3c_attachment *attachment, const ns3c_address &address, ns3c_error *error);
+    /* The attachment that has the address, NULL when none of this host's has. */
+    ns3c_attachment *find(const ns3c_address &address) const { return own.find(ns3c::key_of_ip(address)); }
+
+    /* Sends a packet built in `packet`, its source one of the host's addresses. */
+    void send(ns3c_attachment *attachment, ns3c::Packet *packet);
+    void receive(ns3c::Packet *chain);
+
+    ns3c_udp *open_udp(const ns3c_address &local, ns3c_udp_received received, void *context, ns3c_error *error);
+    void close_udp(ns3c_udp *udp);
+    void close_all();
+
+    /* One of the ports that are picked from, taken or not. */
+    uint16_t draw_port() { return static_cast<uint16_t>(ns3c::PORT_FIRST + rng_below(&ports, ns3c::PORT_COUNT)); }
+
+    /* Its TCP, made when first asked for: most hosts never need it, and it is by far the largest part. */
+    ns3c::TcpStack *tcp();
+
+    ns3c_sim *sim;
+    std::string name;
+    std::vector<ns3c_address> addresses;
+    ns3c::Taps taps;
+
+  private:
+    ns3c::Packet *receive_udp(ns3c::Packet *first);
+    void receive_tcp(ns3c::Packet *packet);
+
+    ns3c::AddressMap<ns3c_attachment> own;
+    ns3c::AddressMap<ns3c_udp> sockets;
+    ns3c_udp *first_socket = nullptr;
+    struct rng ports;
+    /* What it sends to itself: joins events as on a link. */
+    ns3c::Pipe loopback;
+    std::unique_ptr<ns3c::TcpStack> tcp_;
+};
+
+#endif

@@ -1,0 +1,130 @@
+/* A host's TCP: ns-3's, on a node of its own whose devices hand their packets to our links. */
+#ifndef CONFAB_SIM_NS3C_TCP_H
+#define CONFAB_SIM_NS3C_TCP_H
+
+#include <ns3/node.h>
+#include <ns3/tcp-socket-base.h>
+#include <ns3/virtual-net-device.h>
+#include <unordered_map>
+
+#include "sim/ns3c/host.h"
+
+namespace ns3c
+{
+
+/* ns-3's socket, with a reset: its own can only be had by closing with data unread. */
+class Socket final : public ns3::TcpSocketBase
+{
+  public:
+    static ns3::TypeId GetTypeId();
+    Socket() = default;
+    Socket(const Socket &other) = default;
+
+    void reset();
+    /* Nothing of it is left but, perhaps, the wait for stragglers. */
+    bool is_over() const { return m_state == CLOSED || m_state == TIME_WAIT; }
+    /* The other side has sent its FIN, and everything before it has arrived. */
+    bool is_peer_done() const { return m_state == CLOSE_WAIT; }
+    /* Bytes given to it that the other side has not acknowledged. */
+    size_t waiting() const;
+
+  protected:
+    ns3::Ptr<ns3::TcpSocketBase> Fork() override { return ns3::CopyObject<Socket>(this); }
+};
+
+class TcpStack
+{
+  public:
+    explicit TcpStack(ns3c_host *host);
+    ~TcpStack();
+    TcpStack(const TcpStack &) = delete;
+    TcpStack &operator=(const TcpStack &) = delete;
+
+    void add_address(const ns3c_address &address);
+    /* A TCP packet for one of the host's addresses; it stays the caller's. */
+    void receive(Packet *packet);
+
+    /* A socket bound to `local`, one of the host's addresses; port 0: any. NULL and `error` when the port is taken. */
+    ns3::Ptr<Socket> make_socket(const ns3c_address &local, ns3c_error *error);
+
+    void own(ns3c_tcp *tcp);
+    void disown(ns3c_tcp *tcp);
+    void own(ns3c_tcp_listener *listener);
+    void disown(ns3c_tcp_listener *listener);
+
+    /* Whether what ns-3 is doing just now is to digest a RST: it doesn't tell its sockets' owners. */
+    bool receiving_rst = false;
+
+  private:
+    struct Interface {
+        TcpStack *stack;
+        ns3c_address address;
+        ns3::Ptr<ns3::VirtualNetDevice> device;
+        bool send(ns3::Ptr<ns3::Packet> packet, const ns3::Address &from, const ns3::Address &to, uint16_t protocol);
+    };
+    uint32_t segment_size(uint8_t family) const;
+
+    ns3c_host *host_;
+    ns3::Ptr<ns3::Node> node_;
+    /* One device for each address: ns-3 chooses a connection's local address by the device it is bound to. */
+    std::deque<Interface> interfaces_;
+    AddressMap<Interface> by_address_;
+    ns3c_tcp *connections_ = nullptr;
+    ns3c_tcp_listener *listeners_ = nullptr;
+};
+
+} // namespace ns3c
+
+/* A connection. After ns3c_tcp_close it lives on, unknown to its user, until ns-3 is done with it or its time is up. */
+struct ns3c_tcp {
+    ns3c_tcp(ns3c_host *host, ns3c::TcpStack *stack, ns3::Ptr<ns3c::Socket> socket);
+
+    void learn_addresses();
+    void close(bool by_reset);
+    void remove();
+
+    ns3c_host *host;
+    ns3c::TcpStack *stack;
+    ns3::Ptr<ns3c::Socket> socket;
+    ns3c_address local{};
+    ns3c_address remote{};
+    ns3c_tcp_callbacks callbacks{};
+    void *context = nullptr;
+    bool connected = false;
+    bool ended = false;
+    bool broken = false; /* ended, and not by the other side's closing */
+    bool closed = false; /* by its user */
+    ns3c_timer *linger;  /* from then on; NULL when out of memory */
+    ns3c_nanos linger_until = 0;
+    size_t linger_waiting = 0;
+    ns3c_tcp *previous = nullptr;
+    ns3c_tcp *next = nullptr;
+
+  private:
+    void on_connected(ns3::Ptr<ns3::Socket> socket);
+    void on_failed(ns3::Ptr<ns3::Socket> socket);
+    void on_received(ns3::Ptr<ns3::Socket> socket);
+    void on_drained(ns3::Ptr<ns3::Socket> socket, uint32_t room);
+    void on_ended(ns3::Ptr<ns3::Socket> socket);
+    void end(ns3c_tcp_end how);
+};
+
+struct ns3c_tcp_listener {
+    ns3c_tcp_listener(ns3c_host *host, ns3::Ptr<ns3c::Socket> socket) : host(host), socket(socket) {}
+
+    void watch();
+
+    ns3c_host *host;
+    ns3::Ptr<ns3c::Socket> socket;
+    ns3c_tcp_accepted accepted = nullptr;
+    void *context = nullptr;
+    bool closed = false;
+    ns3c_tcp_listener *previous = nullptr;
+    ns3c_tcp_listener *next = nullptr;
+
+  private:
+    bool on_request(ns3::Ptr<ns3::Socket> socket, const ns3::Address &from);
+    void on_accepted(ns3::Ptr<ns3::Socket> socket, const ns3::Address &from);
+};
+
+#endif
