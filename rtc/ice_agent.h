@@ -95,6 +95,7 @@ void ice_agent_bases_done(struct ice_agent *agent);
 const char *ice_agent_ufrag(const struct ice_agent *agent);
 const char *ice_agent_password(const struct ice_agent *agent);
 bool ice_agent_controlling(const struct ice_agent *agent);
+bool ice_agent_lite(const struct ice_agent *agent);
 
 /* --- remote side ------------------------------------------------------------------------------------------------------ */
 
@@ -129,7 +130,7 @@ nanos ice_agent_deadline(const struct ice_agent *agent);
 
 /* Starts anew with new credentials (RFC 8445, section 9). The pair that was selected carries on, consent checks and
  * all, until a new one is; candidates are signalled again. The remote side is to be set anew. */
-void ice_agent_restart(struct ice_agent *agent, nanos now);
+void ice_agent_restart(struct ice_agent *agent);
 
 /* Sends nothing any more and answers nothing: state CLOSED. */
 void ice_agent_close(struct ice_agent *agent);
