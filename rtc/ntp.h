@@ -4,6 +4,7 @@
 #ifndef CONFAB_RTC_NTP_H
 #define CONFAB_RTC_NTP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/nanos.h"
@@ -42,6 +43,18 @@ static inline uint32_t ntp_middle_from_nanos(nanos duration)
     return duration <= 0 ? 0
                          : (uint32_t)(((uint64_t)(duration / NANOS_PER_S) << 16) +
                                       (((uint64_t)(duration % NANOS_PER_S) << 16) / NANOS_PER_S));
+}
+
+/* The round-trip time that a report tells which arrived at `now` and names our last report and how long that was held
+ * (RFC 3550, section 6.4.1; RFC 3611, section 4.5; the middle 32 bits of NTP times). False when none of ours had arrived
+ * there, or the figures can't be true. Clocks that differ a little can make it 0. */
+static inline bool ntp_round_trip(uint64_t now, uint32_t last_report, uint32_t delay, nanos *rtt)
+{
+    int32_t difference = (int32_t)(ntp_middle(now) - last_report - delay);
+    if (last_report == 0 || difference < -(1 << 16))
+        return false;
+    *rtt = difference <= 0 ? 0 : ntp_middle_to_nanos((uint32_t)difference);
+    return true;
 }
 
 #endif
