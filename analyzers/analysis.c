@@ -6,10 +6,9 @@
 
 #include "analyzers/connection.h"
 #include "analyzers/observer.h"
-#include "rtc/srtp.h"
 
-/* Share of a stream's frames that another stream must have sent before, for it to be RTX: probes before the first
- * retransmission have timestamps of their own. */
+/* Share of a stream's packets whose timestamps another stream must have had before, for it to be RTX: padding that probes
+ * for bandwidth has timestamps of its own. */
 #define RTX_SHARE_MIN 0.25
 #define COPY_SHARE_MIN 0.5
 
@@ -147,7 +146,7 @@ static bool is_rtx(const struct observer *observer, const struct media_stream *m
 {
     if (media->ssrc == 0) /* libwebrtc probes with padding under SSRC 0 before there is media */
         return true;
-    if (media->repeats_of == MEDIA_STREAM_NONE || (double)media->repeats < RTX_SHARE_MIN * (double)media->rtp.frames)
+    if (media->repeats_of == MEDIA_STREAM_NONE || (double)media->repeats < RTX_SHARE_MIN * (double)media->rtp.packets)
         return false;
     const struct media_stream *original = &observer->streams.streams[media->repeats_of];
     return rtp_stream_payload_type(&original->rtp) != rtp_stream_payload_type(&media->rtp);
@@ -198,6 +197,7 @@ static void fill_stream(const struct observer *observer, const struct analysis *
         .clock_rate = -1,
         .jitter_mean_ms = NAN,
         .jitter_max_ms = NAN,
+        .jitter_last_ms = NAN,
         .delta_min_ms = rtp->delta_min_ms < 0 ? NAN : rtp->delta_min_ms,
         .delta_mean_ms = rtp->delta_min_ms < 0 ? NAN : rtp->delta_mean_ms,
         .delta_max_ms = rtp->delta_min_ms < 0 ? NAN : rtp->delta_max_ms,
@@ -210,8 +210,7 @@ static void fill_stream(const struct observer *observer, const struct analysis *
         stream->via = media->encapsulated[ENCAPSULATION_CHANNEL] >= media->encapsulated[ENCAPSULATION_SEND]
                           ? ANALYSIS_TURN_CHANNEL
                           : ANALYSIS_TURN_SEND;
-    stream->encrypted =
-        is_encrypted(observer, media, connection < 0 ? NULL : &analysis->connections[connection]);
+    stream->encrypted = is_encrypted(observer, media, connection < 0 ? NULL : &analysis->connections[connection]);
 }
 
 static void fill_media(struct analysis_stream *stream, const struct media_stream *media, int clock)
@@ -220,7 +219,9 @@ static void fill_media(struct analysis_stream *stream, const struct media_stream
         return;
     stream->clock_rate = rtp_stream_clock_rates[clock];
     stream->kind = stream->clock_rate == 90000 ? ANALYSIS_VIDEO : ANALYSIS_AUDIO;
-    if (media->rtp.packets > 1) {
+    if (media->rtp.packets > 1)
+        stream->jitter_last_ms = media->rtp.jitter_ms[clock];
+    if (media->rtp.delta_min_ms >= 0) {
         stream->jitter_mean_ms = media->rtp.jitter_mean_ms[clock];
         stream->jitter_max_ms = media->rtp.jitter_max_ms[clock];
     }
@@ -349,7 +350,7 @@ static bool make_turn(const struct observer *observer, struct analysis *analysis
         if (flow->allocate_asked || flow->allocation != ALLOCATION_NONE || flow->relayed_bytes > 0)
             ok = add_server(turn, &flow->ends[!flow->client]);
         if (flow->allocate_asked && flow->allocation == ALLOCATION_NONE)
-            failed[failures++] = flow->allocate_id;
+            failed[failures++] = flow->first_id;
     }
     if (ok) {
         for (uint32_t i = 0; i < count; i++)
@@ -520,16 +521,20 @@ const char *analysis_dtls_name(uint16_t version)
 
 const char *analysis_srtp_name(uint16_t profile)
 {
-    switch (profile) { /* those that rtc/srtp.h speaks, and the others of RFC 5764, section 4.1.2 */
-    case 0:
-        return NULL;
+    switch (profile) { /* RFC 5764, section 4.1.2, and RFC 7714, section 14.2 */
+    case 0x0001:
+        return "SRTP_AES128_CM_SHA1_80";
     case 0x0002:
         return "SRTP_AES128_CM_SHA1_32";
     case 0x0005:
         return "SRTP_NULL_SHA1_80";
     case 0x0006:
         return "SRTP_NULL_SHA1_32";
+    case 0x0007:
+        return "SRTP_AEAD_AES_128_GCM";
+    case 0x0008:
+        return "SRTP_AEAD_AES_256_GCM";
     default:
-        return srtp_profile_name((enum srtp_profile)profile);
+        return NULL;
     }
 }

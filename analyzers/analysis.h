@@ -16,12 +16,12 @@
 struct analysis_capture {
     char *file;
     uint64_t packets;
-    uint64_t bytes; /* on the wire, all layers */
-    double duration_s; /* from the earliest to the latest packet */
+    uint64_t bytes;                        /* on the wire, all layers */
+    double duration_s;                     /* from the earliest to the latest packet */
     uint64_t skipped[PACKET_SKIP_REASONS]; /* by enum packet_skip */
-    uint64_t not_webrtc; /* UDP and TCP of some other kind */
-    uint64_t limited;    /* not looked at because a limit on memory was reached */
-    char *damage;        /* where the file breaks off, one line; NULL when it is whole */
+    uint64_t not_webrtc;                   /* UDP and TCP of some other kind */
+    uint64_t limited;                      /* not looked at because a limit on memory was reached */
+    char *damage;                          /* where the file breaks off, one line; NULL when it is whole */
 };
 
 /* min to max are NAN while count is 0. */
@@ -52,17 +52,17 @@ enum analysis_answer {
 struct analysis_stream {
     struct address source; /* of the packets on the wire: with TURN, client and server */
     struct address destination;
-    struct address peer;   /* with TURN, whom the client exchanges it with; ADDRESS_NONE otherwise */
-    uint32_t capture;      /* index of the capture */
-    uint32_t interface;    /* and the interface in it */
+    struct address peer; /* with TURN, whom the client exchanges it with; ADDRESS_NONE otherwise */
+    uint32_t capture;    /* index of the capture */
+    uint32_t interface;  /* and the interface in it */
     uint32_t ssrc;
-    uint8_t payload_type;  /* the one most packets have */
+    uint8_t payload_type; /* the one most packets have */
     enum analysis_kind kind;
     enum analysis_via via; /* most packets */
     enum analysis_answer encrypted;
-    int64_t connection;    /* index of its connection; -1 for none */
-    int64_t copy_of;       /* index of the stream it is another sighting of, on another leg or capture; -1 for none */
-    int64_t repeats;       /* rtx: index of the stream that it repeats; -1 for none */
+    int64_t connection; /* index of its connection; -1 for none */
+    int64_t copy_of;    /* index of the stream it is another sighting of, on another leg or capture; -1 for none */
+    int64_t repeats;    /* rtx: index of the stream that it repeats; -1 for none */
     nanos first_time;
     nanos last_time;
 
@@ -74,8 +74,9 @@ struct analysis_stream {
     uint64_t bytes; /* RTP headers and payload */
     double duration_s;
     double bitrate_mean_kbps, bitrate_p95_kbps, bitrate_max_kbps;
-    int64_t clock_rate; /* -1: unknown, and then so is the jitter */
-    double jitter_mean_ms, jitter_max_ms;
+    int64_t clock_rate;                   /* -1: unknown, and then so is the jitter */
+    double jitter_mean_ms, jitter_max_ms; /* NAN also when every packet has the marker */
+    double jitter_last_ms;                /* after the last packet, as a receiver report would have it */
     double delta_min_ms, delta_mean_ms, delta_max_ms;
     int64_t frames; /* video only, else -1 */
     double fps;
@@ -90,10 +91,10 @@ enum analysis_topology {
 struct analysis_connection {
     struct address a; /* the end that asked first, as it was seen where it was seen first */
     struct address b;
-    bool relayed;           /* by TURN, at either end */
-    uint8_t turn;           /* enum turn_transport_seen; TURN_SEEN_NONE when not relayed or not known */
-    uint16_t dtls_version;  /* enum dtls_version */
-    uint16_t srtp_profile;  /* 0 when unknown */
+    bool relayed;          /* by TURN, at either end */
+    uint8_t turn;          /* enum turn_transport_seen; TURN_SEEN_NONE when not relayed or not known */
+    uint16_t dtls_version; /* enum dtls_version */
+    uint16_t srtp_profile; /* 0 when unknown */
     double ice_ms;
     double dtls_ms;
     enum analysis_topology topology;
@@ -107,7 +108,7 @@ struct analysis_turn {
     struct address *servers;
     size_t server_count;
     uint64_t relayed_bytes;
-    uint64_t ms_turn_frames; /* Microsoft's multiplexed TURN, not looked into */
+    uint64_t ms_turn_frames;  /* Microsoft's multiplexed TURN, not looked into */
     uint64_t tls_connections; /* TLS to a TURN server or port, not looked into */
 };
 

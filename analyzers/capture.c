@@ -52,10 +52,10 @@ struct capture {
     void *mapping; /* NULL when the caller owns the bytes */
     bool pcapng;
     bool swapped;
-    size_t packet_header_len;       /* pcap */
+    size_t packet_header_len; /* pcap */
     struct capture_interface *interfaces;
     uint32_t interface_count;
-    uint32_t section_first;         /* the current section's first interface */
+    uint32_t section_first; /* the current section's first interface */
     uint64_t packets;
     char damage[256];
 };
@@ -335,7 +335,8 @@ static bool start(struct capture *capture, struct error *error)
         }
     }
     if ((magic_bytes[0] << 8 | magic_bytes[1]) == GZIP_MAGIC)
-        return error_set(error, ERROR_INPUT, "compressed with gzip; unpack it first: gunzip -c FILE | confab analyze -");
+        return error_set(error, ERROR_INPUT,
+                         "compressed with gzip; unpack it first: gunzip -c FILE | confab analyze -");
     return error_set(error, ERROR_INPUT,
                      "neither pcap nor pcapng: the file starts with %02x %02x %02x %02x, expected d4 c3 b2 a1 or "
                      "0a 0d 0d 0a, for instance",

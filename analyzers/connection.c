@@ -40,10 +40,7 @@ struct pairs {
     struct table table;
 };
 
-static uint64_t hash_pair_key(const struct pair_key *key)
-{
-    return table_mix((uint64_t)key->low << 32 | key->high);
-}
+static uint64_t hash_pair_key(const struct pair_key *key) { return table_mix((uint64_t)key->low << 32 | key->high); }
 static uint64_t hash_pair(const void *owner, uint32_t number)
 {
     return hash_pair_key(&((const struct pairs *)owner)->keys[number]);

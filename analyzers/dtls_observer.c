@@ -6,7 +6,7 @@
 #define HANDSHAKE_HEADER_LEN 12 /* section 4.2.2 */
 #define CONTENT_FIRST 20        /* change_cipher_spec */
 #define CONTENT_HANDSHAKE 22
-#define CONTENT_LAST 26         /* ack: RFC 9147, section 4 */
+#define CONTENT_LAST 26 /* ack: RFC 9147, section 4 */
 #define HANDSHAKE_CLIENT_HELLO 1
 #define HANDSHAKE_SERVER_HELLO 2
 #define EXTENSION_USE_SRTP 14           /* RFC 5764, section 4.1.1 */
@@ -14,7 +14,7 @@
 #define UNIFIED_MASK 0xe0               /* RFC 9147, section 4: 001CSLEE */
 #define UNIFIED_BITS 0x20
 #define UNIFIED_EPOCH 0x03
-#define EPOCH_HANDSHAKE 2               /* section 6.1 */
+#define EPOCH_HANDSHAKE 2 /* section 6.1 */
 
 /* ServerHello (RFC 5246, section 7.4.1.3): version(2) random(32) session id(1+n) cipher suite(2) compression(1)
  * extensions(2+n), each type(2) length(2) value. */

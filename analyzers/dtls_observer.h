@@ -27,7 +27,10 @@ struct dtls_observer {
 };
 
 #define DTLS_OBSERVER_START                                                                                            \
-    (struct dtls_observer) { .first_hello = NANOS_NEVER, .finished = {NANOS_NEVER, NANOS_NEVER} }
+    (struct dtls_observer)                                                                                             \
+    {                                                                                                                  \
+        .first_hello = NANOS_NEVER, .finished = { NANOS_NEVER, NANOS_NEVER }                                           \
+    }
 
 /* Looks at a datagram from `direction` (0 or 1), of which `captured` bytes of `len` are at hand. False, nothing noted,
  * when it isn't DTLS. */

@@ -31,19 +31,19 @@ struct flow {
     uint32_t path;    /* of what isn't wrapped by TURN; PATH_NONE before there is any */
 
     /* TURN, when one end is a client of the other */
-    bool turn;             /* the two below are meaningful */
-    uint8_t client;        /* which end */
-    bool allocate_asked;   /* an Allocate request was seen … */
-    uint64_t allocate_id;  /* … the first with these bytes in its transaction id, the same at every vantage point */
+    bool turn;
+    uint8_t client;      /* which end; with FLOW_TLS, the one that sent the ClientHello */
+    bool allocate_asked; /* an Allocate request was seen */
+    uint64_t first_id;   /* bytes of the first one's transaction id, or of the ClientHello's random: the same at every
+                              vantage point, whatever NATs do to addresses */
     uint16_t allocate_error; /* the last one that isn't part of authentication; 0 when none, or a success came later */
-    uint32_t allocation;   /* the latest successful one, ALLOCATION_NONE */
-    uint64_t relayed_bytes; /* application bytes in ChannelData, Send and Data */
+    uint32_t allocation;     /* the latest successful one, ALLOCATION_NONE */
+    uint64_t relayed_bytes;  /* application bytes in ChannelData, Send and Data */
 
     nanos first_time;
     nanos last_time;
-    uint64_t bytes;       /* payload, both directions */
-    uint32_t tcp;         /* place in the table of TCP connections, TABLE_NONE */
-    uint8_t tls_client;   /* FLOW_TLS: the end that sent the ClientHello */
+    uint64_t bytes; /* payload, both directions */
+    uint32_t tcp;   /* place in the table of TCP connections, TABLE_NONE */
 };
 
 struct flows {

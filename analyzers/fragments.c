@@ -9,10 +9,10 @@
 
 struct slot {
     struct fragment key;
-    uint64_t order;     /* when it was begun; 0 for a free slot */
-    size_t len;         /* of the whole datagram, 0 until its last fragment is here */
-    size_t received;    /* blocks that are here */
-    size_t first_hole;  /* where the first byte that was not captured lies */
+    uint64_t order;    /* when it was begun; 0 for a free slot */
+    size_t len;        /* of the whole datagram, 0 until its last fragment is here */
+    size_t received;   /* blocks that are here */
+    size_t first_hole; /* where the first byte that was not captured lies */
     uint8_t present[DATAGRAM_MAX / BLOCK / 8];
     uint8_t data[DATAGRAM_MAX];
 };

@@ -8,7 +8,7 @@
 
 #define FRAME_OWNERS 16384
 #define REPORTS 4096
-#define RTCP_HASH_BYTES 64 /* of a packet tell it from every other: SRTCP's are random, a report's times differ */
+#define RTCP_HASH_BYTES 64  /* of a packet tell it from every other: SRTCP's are random, a report's times differ */
 #define UNASSIGNED_FIRST 64 /* RFC 5761, section 4: payload types that RTP beside RTCP doesn't use */
 #define UNASSIGNED_LAST 95
 
@@ -92,7 +92,8 @@ static void sight(struct observer *observer, uint32_t stream, uint32_t vantage, 
         sighting->hop_vantage = (uint16_t)vantage;
         sighting->hop_in = ticks;
         sighting->hop_out = 0;
-    } else if (address_same_ip(outer_end(observer, sighting->latest_stream, false), outer_end(observer, stream, true))) {
+    } else if (address_same_ip(outer_end(observer, sighting->latest_stream, false),
+                               outer_end(observer, stream, true))) {
         sighting->hop_out = ticks;
     }
     sighting->latest_stream = stream;
@@ -105,8 +106,7 @@ static void own_frame(struct observer *observer, uint32_t stream, uint32_t times
 {
     struct media_stream *media = &observer->streams.streams[stream];
     uint32_t path = media->path * 2 + media->direction + 1;
-    struct frame_owner *owner =
-        &observer->frame_owners[table_mix((uint64_t)path << 32 | timestamp) % FRAME_OWNERS];
+    struct frame_owner *owner = &observer->frame_owners[table_mix((uint64_t)path << 32 | timestamp) % FRAME_OWNERS];
     if (owner->path == path && owner->timestamp == timestamp && owner->stream != stream) {
         media->repeats_of = owner->stream;
         media->repeats++;
@@ -125,8 +125,8 @@ static void stream_packet(struct observer *observer, uint32_t stream, uint32_t v
     path->rtp_packets++;
     media->encapsulated[encapsulation]++;
     media->payload_first_bytes[first_byte / 64] |= (uint64_t)1 << (first_byte % 64);
-    if (rtp_stream_update(&media->rtp, sample))
-        own_frame(observer, stream, sample->timestamp);
+    rtp_stream_update(&media->rtp, sample);
+    own_frame(observer, stream, sample->timestamp);
     sight(observer, stream, vantage, sample);
 }
 
@@ -140,11 +140,9 @@ static enum rtp_trust trust_of(const struct observer *observer, uint32_t path)
     return known->stun || known->streams > 0 || known->dtls.seen ? RTP_TRUST_SOME : RTP_TRUST_NONE;
 }
 
-static bool type_is_known(const struct observer *observer, const struct rtp_candidate *candidate)
+static bool type_is_known(const struct observer *observer, uint32_t path, uint8_t type)
 {
-    uint8_t type = candidate->samples[candidate->count - 1].payload_type;
-    return candidate->path != PATH_NONE &&
-           (observer->paths.paths[candidate->path].known_types[type / 64] & (uint64_t)1 << (type % 64)) != 0;
+    return path != PATH_NONE && (observer->paths.paths[path].known_types[type / 64] & (uint64_t)1 << (type % 64)) != 0;
 }
 
 /* Makes a stream of a candidate if it deserves it. */
@@ -155,18 +153,19 @@ static void promote(struct observer *observer, struct rtp_candidate *candidate)
         .vantage = candidate->vantage,
         .flow = FLOW_NONE,
         .path = candidate->path,
+        .direction = candidate->direction,
+        .protocol = candidate->protocol,
         .source = &candidate->source,
         .destination = &candidate->destination,
     };
-    if (place.path == PATH_NONE) { /* the flow may have been found since */
+    if (place.path == PATH_NONE) { /* not wrapped: its flow may be known by now */
         struct flow_key key =
-            flow_key_of(place.source, place.destination, place.vantage, PACKET_UDP, &place.direction);
+            flow_key_of(place.source, place.destination, place.vantage, candidate->protocol, &place.direction);
         place.flow = flows_find(&observer->flows, &key);
         place.path = place.flow == FLOW_NONE ? PATH_NONE : observer->flows.flows[place.flow].path;
-        candidate->path = place.path;
-        candidate->direction = place.direction;
     }
-    if (!rtp_probation_passed(candidate, trust_of(observer, place.path), type_is_known(observer, candidate)) ||
+    bool known_type = type_is_known(observer, place.path, candidate->samples[candidate->count - 1].payload_type);
+    if (!rtp_probation_passed(candidate, trust_of(observer, place.path), known_type) ||
         !observer_need_path(observer, &place))
         return;
     uint32_t stream = media_streams_find(&observer->streams, place.path, candidate->direction, candidate->ssrc);
@@ -214,9 +213,10 @@ enum observed observer_rtp(struct observer *observer, struct place *place, const
         .source = *place->source,
         .destination = *place->destination,
         .vantage = place->vantage,
-        .path = place->path,
+        .path = place->encapsulation == ENCAPSULATION_NONE ? PATH_NONE : place->path,
         .ssrc = packet.ssrc,
         .direction = place->direction,
+        .protocol = place->protocol,
         .encapsulation = place->encapsulation,
     };
     struct rtp_candidate evicted;
@@ -315,14 +315,26 @@ static bool is_plain(const uint8_t *data, size_t captured, size_t len)
     return packets > 0 && !cursor.failed && captured == len;
 }
 
+/* Is the first packet's length that of a report with as many blocks as it says (RFC 3550, sections 6.4.1 and 6.4.2)? Then
+ * it can hardly be anything else, encrypted or not. */
+static bool is_report(const uint8_t *data)
+{
+    size_t words = bytes_get16(data + 2);
+    size_t blocks = (size_t)(data[0] & 0x1f) * 6;
+    return (data[1] == RTCP_SENDER_REPORT && words == 6 + blocks) ||
+           (data[1] == RTCP_RECEIVER_REPORT && words == 1 + blocks);
+}
+
+/* Types that RTCP uses (RFC 5761, section 4, and the IANA registry); what others use is something else. */
+static bool is_assigned(uint8_t type) { return type <= 195 || (type >= 200 && type <= 213); }
+
 enum observed observer_rtcp(struct observer *observer, struct place *place, const uint8_t *data, size_t captured,
                             size_t len)
 {
-    if (captured < 8 || ((size_t)bytes_get16(data + 2) + 1) * 4 > len)
+    if (captured < 8 || !is_assigned(data[1]) || ((size_t)bytes_get16(data + 2) + 1) * 4 > len)
         return OBSERVED_NOT_WEBRTC;
     bool plain = is_plain(data, captured, len);
-    bool report = data[1] == RTCP_SENDER_REPORT || data[1] == RTCP_RECEIVER_REPORT;
-    if (trust_of(observer, place->path) == RTP_TRUST_NONE && !(plain && report))
+    if (trust_of(observer, place->path) == RTP_TRUST_NONE && !is_report(data))
         return OBSERVED_NOT_WEBRTC;
     if (!observer_need_path(observer, place))
         return OBSERVED_LIMIT;

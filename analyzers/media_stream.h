@@ -29,8 +29,8 @@ struct media_stream {
     uint32_t copy_of; /* the stream that its packets were first seen in, MEDIA_STREAM_NONE */
     uint64_t copies;  /* how many of them */
 
-    uint32_t repeats_of; /* another stream on the path in whose frames its timestamps lie, as those of RTX do */
-    uint64_t repeats;    /* how many of its frames */
+    uint32_t repeats_of; /* another stream on the path that had the same timestamps before, as with RTX */
+    uint64_t repeats;    /* for how many packets */
 
     uint64_t payload_first_bytes[4]; /* which values the payloads' first bytes took */
 

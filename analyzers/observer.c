@@ -9,6 +9,9 @@
 #define MS_TURN_CHANNEL 0xff10
 #define MS_TURN_HEADER_LEN 4
 
+/* In a ClientHello: behind the record's header (5), the handshake's (4) and the version (2); RFC 8446, section 4.1.2. */
+#define TLS_RANDOM_AT 11
+
 struct observer *observer_create(void)
 {
     struct observer *observer = calloc(1, sizeof *observer);
@@ -53,8 +56,7 @@ bool observer_need_flow(struct observer *observer, struct place *place)
     if (place->flow != FLOW_NONE)
         return true;
     uint8_t direction;
-    struct flow_key key =
-        flow_key_of(place->source, place->destination, place->vantage, PACKET_UDP, &direction);
+    struct flow_key key = flow_key_of(place->source, place->destination, place->vantage, place->protocol, &direction);
     place->flow = flows_get(&observer->flows, &key);
     if (place->flow == FLOW_NONE)
         return false;
@@ -139,8 +141,7 @@ static void observe_frame(void *user, const uint8_t *data, size_t captured, size
 static enum observed observe_tcp(struct observer *observer, struct place *place, const struct packet *packet)
 {
     uint8_t direction;
-    struct flow_key key =
-        flow_key_of(&packet->source, &packet->destination, place->vantage, PACKET_TCP, &direction);
+    struct flow_key key = flow_key_of(&packet->source, &packet->destination, place->vantage, PACKET_TCP, &direction);
     place->direction = direction;
     place->flow = flows_find(&observer->flows, &key);
     if (place->flow == FLOW_NONE) {
@@ -153,7 +154,11 @@ static enum observed observe_tcp(struct observer *observer, struct place *place,
         struct flow *flow = &observer->flows.flows[place->flow];
         flow->framing = (uint8_t)framing;
         flow->first_time = packet->time;
-        flow->tls_client = direction;
+        if (framing == FLOW_TLS) {
+            flow->client = direction;
+            if (packet->captured_len >= TLS_RANDOM_AT + 8)
+                flow->first_id = bytes_get64(packet->data + TLS_RANDOM_AT);
+        }
         if (framing != FLOW_TLS)
             flow->tcp = tcp_streams_add(&observer->tcp);
     }
@@ -177,6 +182,7 @@ enum observed observer_packet(struct observer *observer, uint32_t vantage, const
         .vantage = vantage,
         .flow = FLOW_NONE,
         .path = PATH_NONE,
+        .protocol = packet->protocol,
         .source = &packet->source,
         .destination = &packet->destination,
     };
@@ -185,8 +191,7 @@ enum observed observer_packet(struct observer *observer, uint32_t vantage, const
     if (packet->protocol == PACKET_TCP) {
         observed = observe_tcp(observer, &place, packet);
     } else {
-        struct flow_key key =
-            flow_key_of(&packet->source, &packet->destination, vantage, PACKET_UDP, &place.direction);
+        struct flow_key key = flow_key_of(&packet->source, &packet->destination, vantage, PACKET_UDP, &place.direction);
         place.flow = flows_find(&observer->flows, &key);
         if (place.flow != FLOW_NONE)
             place.path = observer->flows.flows[place.flow].path;

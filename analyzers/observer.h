@@ -76,7 +76,8 @@ struct place {
     uint32_t flow; /* FLOW_NONE when there is none yet */
     uint32_t path; /* PATH_NONE when there is none yet */
     uint8_t direction;
-    uint8_t encapsulation; /* enum encapsulation */
+    uint8_t protocol;             /* enum packet_protocol */
+    uint8_t encapsulation;        /* enum encapsulation */
     const struct address *source; /* of the packet, not of what is wrapped */
     const struct address *destination;
 };

@@ -41,14 +41,10 @@ struct decoding {
 const char *packet_skip_name(enum packet_skip skip)
 {
     static const char *const names[PACKET_SKIP_REASONS] = {
-        [PACKET_TAKEN] = "taken",
-        [PACKET_LINK_TYPE] = "link_type",
-        [PACKET_NOT_IP] = "not_ip",
-        [PACKET_NOT_UDP_TCP] = "not_udp_tcp",
-        [PACKET_ICMP] = "icmp",
-        [PACKET_FRAGMENT] = "fragment",
-        [PACKET_SHORT] = "short",
-        [PACKET_MALFORMED] = "malformed",
+        [PACKET_TAKEN] = "taken",   [PACKET_LINK_TYPE] = "link_type",
+        [PACKET_NOT_IP] = "not_ip", [PACKET_NOT_UDP_TCP] = "not_udp_tcp",
+        [PACKET_ICMP] = "icmp",     [PACKET_FRAGMENT] = "fragment",
+        [PACKET_SHORT] = "short",   [PACKET_MALFORMED] = "malformed",
     };
     return names[skip];
 }

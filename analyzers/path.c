@@ -168,7 +168,10 @@ static uint64_t hash_bytes(const uint8_t *data, size_t len)
     return table_mix(hash);
 }
 
-static uint64_t hash_name(const void *owner, uint32_t number) { return ((const struct paths *)owner)->name_hashes[number]; }
+static uint64_t hash_name(const void *owner, uint32_t number)
+{
+    return ((const struct paths *)owner)->name_hashes[number];
+}
 
 static bool same_name(const void *owner, uint32_t number, const void *key)
 {
@@ -181,8 +184,8 @@ bool paths_join_by_name(struct paths *paths, uint32_t path, const uint8_t *name,
     if (colon == NULL || colon == name || colon == name + len - 1)
         return false;
     /* The sum is the same for both orders of the halves. */
-    uint64_t hash = table_mix(hash_bytes(name, (size_t)(colon - name)) +
-                              hash_bytes(colon + 1, len - 1 - (size_t)(colon - name)));
+    uint64_t hash =
+        table_mix(hash_bytes(name, (size_t)(colon - name)) + hash_bytes(colon + 1, len - 1 - (size_t)(colon - name)));
     uint32_t found = table_find(&paths->names, hash, same_name, paths, &hash);
     if (found != TABLE_NONE) {
         paths_join(paths, path, paths->name_paths[found]);

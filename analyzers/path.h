@@ -17,27 +17,27 @@
 
 struct path {
     uint32_t flow;
-    bool wrapped;           /* by TURN; then ends[client] is the TURN client and the other end its peer */
+    bool wrapped; /* by TURN; then ends[client] is the TURN client and the other end its peer */
     uint8_t client;
     uint16_t channel;       /* known from ChannelData alone, so that the peer's address isn't known; else 0 */
     uint8_t opener;         /* the end that the first packet came from */
     struct address ends[2]; /* direction 0 is from ends[0] to ends[1] */
     uint32_t joined;        /* a path of the same connection, or itself: a union-find forest */
 
-    bool stun;              /* any STUN message */
-    bool checked[2];        /* who sent connectivity checks */
-    nanos first_check;      /* these are NANOS_NEVER before they happen */
-    nanos first_success;    /* a check was answered */
-    nanos nominated;        /* the first answered check that carried USE-CANDIDATE */
+    bool stun;           /* any STUN message */
+    bool checked[2];     /* who sent connectivity checks */
+    nanos first_check;   /* these are NANOS_NEVER before they happen */
+    nanos first_success; /* a check was answered */
+    nanos nominated;     /* the first answered check that carried USE-CANDIDATE */
     nanos first_media;
     nanos last_media;
     struct dtls_observer dtls;
 
-    uint32_t streams;       /* RTP streams that were recognised … */
+    uint32_t streams;        /* RTP streams that were recognised … */
     uint64_t known_types[2]; /* … and their payload types, a bit for each */
     uint64_t rtp_packets;
-    bool rtcp_plain;        /* compound packets whose parts all add up */
-    bool rtcp_encrypted;    /* and some that don't */
+    bool rtcp_plain;     /* compound packets whose parts all add up */
+    bool rtcp_encrypted; /* and some that don't */
 };
 
 struct channel_binding {
@@ -55,7 +55,7 @@ struct paths {
     struct channel_binding *bindings;
     uint32_t binding_count;
     uint32_t binding_cap;
-    struct table names;    /* paths by the user names of their checks */
+    struct table names; /* paths by the user names of their checks */
     uint64_t *name_hashes;
     uint32_t *name_paths;
     uint32_t name_count;

@@ -16,20 +16,21 @@
 
 /* What speaks for RTP on a path, besides the packets themselves. */
 enum rtp_trust {
-    RTP_TRUST_NONE,   /* nothing: four packets in a row */
-    RTP_TRUST_SOME,   /* STUN, or an RTP stream already: two packets in a row, or one of a payload type already known */
-    RTP_TRUST_FULL,   /* ICE or DTLS on the same path, where only RTP can start like this (RFC 7983): one packet */
+    RTP_TRUST_NONE, /* nothing: four packets in a row */
+    RTP_TRUST_SOME, /* STUN, or an RTP stream already: two packets in a row, or one of a payload type already known */
+    RTP_TRUST_FULL, /* ICE or DTLS on the same path, where only RTP can start like this (RFC 7983): one packet */
 };
 
 struct rtp_candidate {
     struct address source;
     struct address destination;
     uint32_t vantage;
-    uint32_t path; /* PATH_NONE when its flow isn't kept yet */
+    uint32_t path; /* when TURN wraps it; else PATH_NONE, as its flow may not be kept yet */
     uint32_t ssrc;
-    uint8_t direction;
-    uint8_t encapsulation; /* enum encapsulation of the samples, the last one's */
-    uint8_t count;         /* of samples; 0: a free place */
+    uint8_t protocol;                           /* enum packet_protocol */
+    uint8_t direction;                          /* on that path */
+    uint8_t encapsulation;                      /* enum encapsulation of the last sample */
+    uint8_t count;                              /* of samples; 0: a free place */
     uint8_t first_bytes[RTP_PROBATION_SAMPLES]; /* of the payload, or 0 */
     struct rtp_sample samples[RTP_PROBATION_SAMPLES];
 };

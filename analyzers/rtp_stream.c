@@ -217,7 +217,7 @@ static void count_arrival(struct rtp_stream *stream, const struct rtp_sample *sa
     }
 }
 
-bool rtp_stream_update(struct rtp_stream *stream, const struct rtp_sample *sample)
+void rtp_stream_update(struct rtp_stream *stream, const struct rtp_sample *sample)
 {
     if (stream->packets == 0) {
         stream->first_time = stream->last_time = stream->reference_time = sample->time;
@@ -236,10 +236,8 @@ bool rtp_stream_update(struct rtp_stream *stream, const struct rtp_sample *sampl
     count_payload_type(stream, sample->payload_type);
     stream->previous_payload_type = sample->payload_type;
     count_window(stream, sample->time, sample->len);
-    bool new_frame = is_new_frame(stream, sample->timestamp);
-    if (new_frame)
+    if (is_new_frame(stream, sample->timestamp))
         stream->last_frame_time = sample->time;
-    return new_frame;
 }
 
 void rtp_stream_clear(struct rtp_stream *stream)

@@ -73,9 +73,8 @@ struct rtp_stream {
     uint64_t window_max_bytes;
 };
 
-/* `stream` is all zeros before its first packet. Packets come in the order of the capture. True when the packet starts
- * a new frame: its timestamp is none of the latest ones. */
-bool rtp_stream_update(struct rtp_stream *stream, const struct rtp_sample *sample);
+/* `stream` is all zeros before its first packet. Packets come in the order of the capture. */
+void rtp_stream_update(struct rtp_stream *stream, const struct rtp_sample *sample);
 void rtp_stream_clear(struct rtp_stream *stream);
 
 /* Highest minus lowest sequence number, plus one. */

@@ -9,6 +9,11 @@
 #define CHANNEL_LAST 0x4fff
 #define CHANNEL_DATA_HEADER_LEN 4 /* section 12.4 */
 #define ATTRIBUTE_HEADER_LEN 4
+#define REPADDED_CAP 2048
+
+/* Microsoft's TURN ([MS-TURN], section 2.2.2) */
+#define ATTR_MS_MAGIC_COOKIE 0x000f
+#define ATTR_MS_XOR_MAPPED_ADDRESS 0x8020
 
 static uint8_t transport_of(const struct flow *flow)
 {
@@ -120,7 +125,7 @@ static void allocate(struct observer *observer, const struct place *place, const
     unsigned code;
     if (message->class == STUN_REQUEST) {
         if (!flow->allocate_asked)
-            flow->allocate_id = bytes_get64(message->data + 8);
+            flow->first_id = bytes_get64(message->data + 8);
         flow->allocate_asked = true;
     } else if (message->class == STUN_ERROR && stun_get_error_code(message, &code, NULL, 0)) {
         if (code != STUN_UNAUTHENTICATED && code != STUN_STALE_NONCE)
@@ -133,6 +138,10 @@ static void allocate(struct observer *observer, const struct place *place, const
         };
         stun_get_mapped_address(message, &allocation.mapped);
         bool relayed = stun_get_xor_address(message, STUN_ATTR_XOR_RELAYED_ADDRESS, &allocation.relayed);
+        if (stun_has(message, ATTR_MS_MAGIC_COOKIE)) { /* there MAPPED-ADDRESS is the relayed one */
+            relayed = stun_get_address(message, STUN_ATTR_MAPPED_ADDRESS, &allocation.relayed);
+            stun_get_xor_address(message, ATTR_MS_XOR_MAPPED_ADDRESS, &allocation.mapped);
+        }
         flow->allocation = turn_allocations_get(&observer->allocations, &allocation);
         flow->allocate_error = 0;
         if (relayed)
@@ -149,8 +158,8 @@ static void channel_bind(struct observer *observer, const struct place *place, c
     const struct flow *flow = &observer->flows.flows[place->flow];
     if (message->class == STUN_REQUEST && stun_get_u16(message, STUN_ATTR_CHANNEL_NUMBER, &channel) &&
         stun_get_xor_address(message, STUN_ATTR_XOR_PEER_ADDRESS, &peer)) {
-        uint32_t path = paths_get_wrapped(&observer->paths, place->flow, flow->ends, flow->client, &peer, 0,
-                                          place->direction);
+        uint32_t path =
+            paths_get_wrapped(&observer->paths, place->flow, flow->ends, flow->client, &peer, 0, place->direction);
         paths_bind_channel(&observer->paths, place->flow, channel, path);
     }
 }
@@ -242,6 +251,29 @@ static enum observed observe_message(struct observer *observer, struct place *pl
     return OBSERVED;
 }
 
+/* Microsoft's attributes aren't padded: makes a message that is. 0 when it isn't that kind either. */
+static size_t repad(const uint8_t *data, size_t len, uint8_t out[REPADDED_CAP])
+{
+    struct writer writer = writer_of(out, REPADDED_CAP);
+    writer_bytes(&writer, data, STUN_HEADER_LEN);
+    struct reader reader = reader_of(data + STUN_HEADER_LEN, len - STUN_HEADER_LEN);
+    while (reader.left > 0) {
+        uint16_t type = reader_u16(&reader);
+        uint16_t value_len = reader_u16(&reader);
+        const uint8_t *value = reader_take(&reader, value_len);
+        if (reader.failed)
+            return 0;
+        writer_u16(&writer, type);
+        writer_u16(&writer, value_len);
+        writer_bytes(&writer, value, value_len);
+        writer_bytes(&writer, "\0\0\0", -(unsigned)value_len % 4);
+    }
+    if (writer.failed)
+        return 0;
+    bytes_put16(out + 2, (uint16_t)(writer.len - STUN_HEADER_LEN));
+    return writer.len;
+}
+
 enum observed observer_stun(struct observer *observer, struct place *place, const uint8_t *data, size_t captured,
                             size_t len)
 {
@@ -265,8 +297,14 @@ enum observed observer_stun(struct observer *observer, struct place *place, cons
         indication(observer, place, data, captured < claimed ? captured : claimed, claimed);
         return OBSERVED;
     }
-    if (captured < claimed || !stun_parse(&message, data, claimed, NULL))
+    if (captured < claimed)
         return OBSERVED_NOT_WEBRTC;
+    uint8_t repadded[REPADDED_CAP];
+    if (!stun_parse(&message, data, claimed, NULL)) {
+        size_t repadded_len = repad(data, claimed, repadded);
+        if (repadded_len == 0 || !stun_parse(&message, repadded, repadded_len, NULL))
+            return OBSERVED_NOT_WEBRTC;
+    }
     observer->stun_messages++;
     return observe_message(observer, place, &message);
 }

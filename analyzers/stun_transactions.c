@@ -10,8 +10,8 @@ static struct stun_transaction *slot_of(struct stun_transactions *transactions, 
     uint32_t tail;
     memcpy(&head, id, sizeof head);
     memcpy(&tail, id + sizeof head, sizeof tail);
-    return &transactions->slots[table_mix(head ^ ((uint64_t)tail << 16) ^ ((uint64_t)vantage << 48)) %
-                                STUN_TRANSACTIONS];
+    return &transactions
+                ->slots[table_mix(head ^ ((uint64_t)tail << 16) ^ ((uint64_t)vantage << 48)) % STUN_TRANSACTIONS];
 }
 
 void stun_transactions_ask(struct stun_transactions *transactions, const struct stun_transaction *asked)

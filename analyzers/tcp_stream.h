@@ -27,7 +27,7 @@ struct tcp_direction {
     uint32_t next;
     uint8_t *frame; /* a frame that isn't whole yet */
     size_t frame_cap;
-    size_t frame_have; /* bytes of it that went by */
+    size_t frame_have;     /* bytes of it that went by */
     size_t frame_captured; /* of which the first so many are in `frame` */
     uint32_t pending_count;
     struct tcp_segment pending[TCP_STREAM_PENDING];

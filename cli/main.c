@@ -1,13 +1,101 @@
 /* confab VERB …: finds the verb and hands it the rest of the command line. */
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/verb.h"
+
+static const struct verb verb_run = {.name = "run", .summary = "run a scenario, simulated or live"};
+static const struct verb verb_load = {.name = "load", .summary = "put many clients on a server"};
+static const struct verb verb_serve = {.name = "serve", .summary = "be the reference SFU, TURN and STUN server"};
+static const struct verb verb_compare = {.name = "compare", .summary = "two results side by side"};
+static const struct verb verb_merge = {.name = "merge", .summary = "the results of shards as one"};
+static const struct verb verb_nat = {.name = "nat", .summary = "how does the NAT in front of this machine behave?"};
+
+static const struct verb *const verbs[] = {
+    &verb_run, &verb_load, &verb_serve, &verb_analyze, &verb_compare, &verb_merge, &verb_nat,
+};
+#define VERB_COUNT (sizeof verbs / sizeof verbs[0])
+
+static const struct verb *find_verb(const char *name)
+{
+    for (size_t i = 0; i < VERB_COUNT; i++) {
+        if (strcmp(verbs[i]->name, name) == 0)
+            return verbs[i];
+    }
+    return NULL;
+}
+
+static void print_verbs(FILE *out)
+{
+    fputs("confab: a network simulation and testing toolkit for WebRTC\n\nusage: confab VERB …\n\n", out);
+    for (size_t i = 0; i < VERB_COUNT; i++)
+        fprintf(out, "  %-9s %s%s\n", verbs[i]->name, verbs[i]->summary,
+                verbs[i]->run == NULL ? " (not in this build)" : "");
+    fputs("  version   print the version\n  help      this list, or help VERB\n\n"
+          "confab VERB --help has the options and examples.\n",
+          out);
+}
+
+static int unknown_verb(const char *name)
+{
+    fprintf(stderr, "confab: there is no verb '%s'; 'confab help' lists them\n", name);
+    return EXIT_USAGE;
+}
+
+static int not_built(const struct verb *verb)
+{
+    fprintf(stderr, "confab: '%s' is not in this build\n", verb->name);
+    return EXIT_USAGE;
+}
+
+static int help(int argc, char **argv)
+{
+    if (argc < 2) {
+        print_verbs(stdout);
+        return EXIT_WELL;
+    }
+    const struct verb *verb = find_verb(argv[1]);
+    if (verb == NULL)
+        return unknown_verb(argv[1]);
+    if (verb->run == NULL)
+        return not_built(verb);
+    fputs(verb->usage, stdout);
+    return EXIT_WELL;
+}
+
+static bool asks_for_help(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--") == 0)
+            return false;
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            return true;
+    }
+    return false;
+}
+
 int main(int argc, char **argv)
 {
-    if (argc == 2 && strcmp(argv[1], "version") == 0) {
-        puts("confab " CONFAB_VERSION);
-        return 0;
+    if (argc < 2) {
+        fputs("confab: no verb given; 'confab help' lists them\n", stderr);
+        return EXIT_USAGE;
     }
-    fprintf(stderr, "confab: no verb given; see 'confab help'\n");
-    return 2;
+    const char *name = argv[1];
+    if (strcmp(name, "version") == 0 || strcmp(name, "--version") == 0) {
+        puts("confab " CONFAB_VERSION);
+        return EXIT_WELL;
+    }
+    if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
+        return help(argc - 1, argv + 1);
+    const struct verb *verb = find_verb(name);
+    if (verb == NULL)
+        return unknown_verb(name);
+    if (verb->run == NULL)
+        return not_built(verb);
+    if (asks_for_help(argc - 1, argv + 1)) {
+        fputs(verb->usage, stdout);
+        return EXIT_WELL;
+    }
+    return verb->run(argc - 1, argv + 1);
 }

@@ -1,0 +1,25 @@
+/* A verb of the command line: `confab VERB …`. One file for each verb; main.c has their table. */
+#ifndef CONFAB_CLI_VERB_H
+#define CONFAB_CLI_VERB_H
+
+/* Exit status (docs/analyze.md and the manual): the same for every verb. */
+enum exit_status {
+    EXIT_WELL = 0,
+    EXIT_FAILED = 1,     /* some clients failed; a capture holds nothing that confab understands */
+    EXIT_USAGE = 2,      /* wrong usage, bad scenario, unreadable input */
+    EXIT_OVERLOADED = 3, /* the generator itself was: its figures say nothing about the server */
+    EXIT_THRESHOLD = 99, /* a threshold was breached */
+    EXIT_INTERRUPTED = 105,
+};
+
+struct verb {
+    const char *name;
+    const char *summary; /* one line for the list of verbs */
+    const char *usage;   /* everything that `confab VERB --help` prints, examples included */
+    /* argv[0] is the verb. Returns the exit status. NULL: not in this build. */
+    int (*run)(int argc, char **argv);
+};
+
+extern const struct verb verb_analyze;
+
+#endif
