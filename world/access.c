@@ -6,8 +6,8 @@
 #define KBPS ((int64_t)1000)
 #define MBPS ((int64_t)1000000)
 
-/* A drop-tail queue that takes so long to drain at the link's rate. RFC 8867 has 300 ms in its basic cases (section 5)
- * and up to 1,000 ms in its set of parameters for media against TCP (section 5.6): "bufferbloat". */
+/* A drop-tail queue that takes so long to drain at the link's rate. RFC 8867 has 300 ms in its recommended path
+ * (section 4.2) and 300 or 1,000 ms for media against a long TCP flow (section 5.6). */
 #define RATE_AND_QUEUE(rate, queue_ms) .rate_bps = (rate), .queue_bytes = (rate) / 8 * (queue_ms) / 1000
 
 /* Layer 2, for each packet: Ethernet's header and checksum, IEEE 802.3; with preamble and gap on a LAN; PPPoE, RFC
@@ -100,8 +100,8 @@ static const struct access_preset presets[] = {
 
     {.name = "congested",
      .source =
-         "1 Mbit/s each way, one-way delay 50 ms, queue 300 ms: RFC 8867 section 5.3; jitter up to 30 ms: RFC 8869 "
-         "section 4; loss 2 %: the upper end of ITU-T G.1050's partially managed profile",
+         "1 Mbit/s each way, one-way delay 50 ms, queue 300 ms, jitter up to 30 ms: RFC 8867 section 4.2; loss 2 %: the "
+         "upper end of ITU-T G.1050's partially managed profile",
      .up = {RATE_AND_QUEUE(1 * MBPS, 300), .delay = 50 * MS, .jitter = 10 * MS, .loss = 0.02, .loss_burst = 3},
      .down = {RATE_AND_QUEUE(1 * MBPS, 300), .delay = 50 * MS, .jitter = 10 * MS, .loss = 0.02, .loss_burst = 3}},
 };

@@ -235,12 +235,11 @@ static void entry_end(struct nat *nat, struct entry *entry)
 static void expire(struct nat *nat, nanos now)
 {
     for (int timer = 0; timer < TIMERS; timer++) {
-        struct entry *entry;
         struct entry *next;
-        DL_FOREACH_SAFE(nat->idle[timer], entry, next)
-        {
+        for (struct entry *entry = nat->idle[timer]; entry != NULL; entry = next) {
             if (now - entry->used < nat->timeouts[timer])
                 break;
+            next = entry->next;
             entry_end(nat, entry);
         }
     }
