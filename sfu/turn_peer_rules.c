@@ -127,7 +127,10 @@ static bool allowed(const struct turn_peer_rules *rules, const struct address *p
 static bool allowed_inside_and_out(const struct turn_peer_rules *rules, const struct address *peer, bool with_port)
 {
     struct address inner;
-    return allowed(rules, peer, with_port) && (!embedded_ipv4(peer, &inner) || allowed(rules, &inner, with_port));
+    if (!allowed(rules, peer, with_port))
+        return false;
+    /* Nobody has a reason to reach this server itself by way of a translator. */
+    return !embedded_ipv4(peer, &inner) || (!is_own(rules, &inner) && allowed(rules, &inner, with_port));
 }
 
 bool turn_peer_rules_permit(const struct turn_peer_rules *rules, const struct address *peer)
