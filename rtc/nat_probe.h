@@ -36,10 +36,10 @@ enum nat_behavior {
 /* "unknown", "endpoint-independent", "address-dependent", "address-and-port-dependent". */
 const char *nat_behavior_name(enum nat_behavior behavior);
 
-enum nat_hairpin {
-    NAT_HAIRPIN_UNKNOWN,
-    NAT_HAIRPIN_NO,
-    NAT_HAIRPIN_YES,
+enum nat_probe_hairpin {
+    NAT_PROBE_HAIRPIN_UNKNOWN,
+    NAT_PROBE_HAIRPIN_NO,
+    NAT_PROBE_HAIRPIN_YES,
 };
 
 struct nat_probe_result {
@@ -48,7 +48,7 @@ struct nat_probe_result {
                         restricted by a firewall */
     enum nat_behavior mapping;
     enum nat_behavior filtering;
-    enum nat_hairpin hairpin;
+    enum nat_probe_hairpin hairpin;
     bool port_preserved;      /* the mapped port is the socket's own */
     bool alg;                 /* MAPPED-ADDRESS and XOR-MAPPED-ADDRESS disagree: something rewrites payloads (3.6) */
     struct address mapped[3]; /* as seen by the primary address, the other address, the other address and port; those
