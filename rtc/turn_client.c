@@ -806,7 +806,11 @@ ssize_t turn_client_write(struct turn_client *client, uint8_t *buf, size_t cap, 
     return (ssize_t)written;
 }
 
-nanos turn_client_deadline(const struct turn_client *client) { return client->queue.count > 0 ? 0 : client->due; }
+nanos turn_client_deadline(const struct turn_client *client)
+{
+    bool waits = client->queue.count > 0 || (client->tls != NULL && tls_stream_waiting(client->tls) > 0);
+    return waits ? 0 : client->due;
+}
 
 /* --- the owner's other calls ------------------------------------------------------------------------------------ */
 

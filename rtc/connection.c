@@ -1,0 +1,379 @@
+#include "rtc/connection.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "rtc/rtcp.h"
+
+enum {
+    CNAME_CAP = 32,
+    RTCP_CAP = 1200,
+    BLOCKS_MAX = 31, /* RFC 3550, section 6.4.1: five bits */
+};
+
+/* Reports come about once a second, each drawn from 0.5 to 1.5 of that, so that many don't fall together (RFC 3550,
+ * section 6.2). */
+#define REPORT_INTERVAL NANOS_PER_S
+
+struct connection {
+    struct transport *transport;
+    struct media_sender sender;
+    struct media_receiver receiver;
+    const struct connection_callbacks *callbacks;
+    void *user;
+    struct rng rng;
+    uint32_t ssrc;
+    char cname[CNAME_CAP];
+    nanos report_due;
+    bool up;       /* media may flow */
+    bool by_relay; /* the last packet went into a relay: it comes out of the transport */
+};
+
+static void receive_media(void *user, enum transport_media kind, uint8_t *data, size_t len, nanos now);
+
+struct connection *connection_create(const struct connection_config *config, struct error *error)
+{
+    struct connection *c = calloc(1, sizeof *c);
+    if (c == NULL) {
+        error_set(error, ERROR_SYSTEM, "out of memory");
+        return NULL;
+    }
+    c->callbacks = config->callbacks;
+    c->user = config->user;
+    c->ssrc = config->ssrc;
+    c->rng = rng_of(config->seed, "connection", 0);
+    c->report_due = NANOS_NEVER;
+    snprintf(c->cname, sizeof c->cname, "%s", config->cname != NULL ? config->cname : "confab");
+    media_receiver_init(&c->receiver, &config->extensions, config->ntp_origin);
+    struct transport_config transport = config->transport;
+    transport.media = receive_media;
+    transport.media_user = c;
+    if (!media_sender_init(&c->sender, &config->congestion, &config->extensions, config->ntp_origin, config->seed,
+                           error)) {
+        free(c);
+        return NULL;
+    }
+    c->transport = transport_create(&transport, error);
+    if (c->transport == NULL) {
+        connection_destroy(c);
+        return NULL;
+    }
+    return c;
+}
+
+void connection_destroy(struct connection *c)
+{
+    if (c == NULL)
+        return;
+    transport_destroy(c->transport);
+    media_sender_clear(&c->sender);
+    media_receiver_clear(&c->receiver);
+    free(c);
+}
+
+struct transport *connection_transport(struct connection *c) { return c->transport; }
+
+void connection_set_extensions(struct connection *c, const struct rtp_extension_map *extensions)
+{
+    c->sender.extensions = *extensions;
+    c->receiver.extensions = *extensions;
+}
+
+struct send_stream *connection_add_send_stream(struct connection *c, const struct send_stream_config *config, nanos now)
+{
+    return media_sender_add(&c->sender, config, now);
+}
+
+void connection_remove_send_stream(struct connection *c, struct send_stream *stream)
+{
+    media_sender_remove(&c->sender, stream);
+}
+
+struct receive_stream *connection_add_receive_stream(struct connection *c, const struct receive_stream_config *config)
+{
+    return media_receiver_add(&c->receiver, config);
+}
+
+void connection_remove_receive_stream(struct connection *c, struct receive_stream *stream)
+{
+    media_receiver_remove(&c->receiver, stream);
+}
+
+/* --- in ------------------------------------------------------------------------------------------------------------------ */
+
+static void rate_changed(struct connection *c, nanos now)
+{
+    if (c->callbacks->rate != NULL)
+        c->callbacks->rate(c->user, c->sender.target_bps, now);
+}
+
+static void receive_rtp(struct connection *c, uint8_t *data, size_t len, nanos now)
+{
+    struct media_arrival arrival;
+    if (!media_receiver_read(&c->receiver, data, len, now, &arrival) || arrival.stream == NULL)
+        return;
+    if (c->callbacks->packet != NULL)
+        c->callbacks->packet(c->user, arrival.stream, &arrival.packet, &arrival.extensions, arrival.recovered, now);
+    if (arrival.stuck && c->callbacks->stuck != NULL)
+        c->callbacks->stuck(c->user, arrival.stream, now);
+}
+
+struct nack_visit {
+    struct connection *connection;
+    struct send_stream *stream;
+    nanos now;
+};
+
+static void visit_nack(void *user, uint16_t sequence)
+{
+    const struct nack_visit *visit = user;
+    struct connection *c = visit->connection;
+    if (!media_sender_answer_nack(&c->sender, visit->stream, sequence, visit->now) &&
+        c->callbacks->packet_wanted != NULL)
+        c->callbacks->packet_wanted(c->user, visit->stream, sequence, visit->now);
+}
+
+static void receive_nack(struct connection *c, const struct rtcp_packet *packet, nanos now)
+{
+    struct rtcp_feedback feedback;
+    if (!rtcp_read_feedback(packet, &feedback))
+        return;
+    struct nack_visit visit = {.connection = c, .now = now};
+    visit.stream = media_sender_find(&c->sender, feedback.media_ssrc);
+    if (visit.stream != NULL)
+        rtcp_read_nack(packet, &feedback, visit_nack, &visit);
+}
+
+static void want_key_frame(struct connection *c, uint32_t ssrc, nanos now)
+{
+    struct send_stream *stream = media_sender_find(&c->sender, ssrc);
+    if (stream != NULL && c->callbacks->key_frame_wanted != NULL)
+        c->callbacks->key_frame_wanted(c->user, stream, now);
+}
+
+static void receive_payload_feedback(struct connection *c, const struct rtcp_packet *packet, nanos now)
+{
+    struct rtcp_feedback feedback;
+    struct rtcp_remb remb;
+    struct rtcp_fir fir;
+    if (rtcp_read_pli(packet, &feedback)) {
+        want_key_frame(c, feedback.media_ssrc, now);
+    } else if (rtcp_read_remb(packet, &remb)) {
+        int64_t bps = remb.bitrate_bps > INT64_MAX ? INT64_MAX : (int64_t)remb.bitrate_bps;
+        if (media_sender_remb(&c->sender, bps, now))
+            rate_changed(c, now);
+    } else {
+        for (size_t i = 0; rtcp_fir_entry(packet, i, &fir); i++) {
+            struct send_stream *stream = media_sender_find(&c->sender, fir.ssrc);
+            if (stream == NULL || stream->fir_number == fir.number)
+                continue; /* RFC 5104, section 4.3.1.1: the same number is the same request */
+            stream->fir_number = fir.number;
+            want_key_frame(c, fir.ssrc, now);
+        }
+    }
+}
+
+static void receive_report_blocks(struct connection *c, const struct rtcp_packet *packet, nanos now)
+{
+    struct rtcp_report_block block;
+    bool changed = false;
+    for (size_t i = 0; rtcp_report_block(packet, i, &block); i++)
+        changed = media_sender_report_block(&c->sender, &block, now) || changed;
+    if (c->sender.rtt > 0)
+        media_receiver_set_rtt(&c->receiver, c->sender.rtt);
+    if (changed)
+        rate_changed(c, now);
+}
+
+static void receive_rtcp(struct connection *c, const uint8_t *data, size_t len, nanos now)
+{
+    struct rtcp_cursor cursor = rtcp_walk(data, len);
+    struct rtcp_packet packet;
+    while (rtcp_next(&cursor, &packet)) {
+        struct rtcp_sender_info info;
+        switch (packet.type) {
+        case RTCP_SENDER_REPORT:
+            if (rtcp_read_sender_report(&packet, &info))
+                media_receiver_sender_report(&c->receiver, &info, now);
+            receive_report_blocks(c, &packet, now);
+            break;
+        case RTCP_RECEIVER_REPORT:
+            receive_report_blocks(c, &packet, now);
+            break;
+        case RTCP_TRANSPORT_FEEDBACK:
+            if (packet.count == RTCP_FORMAT_NACK)
+                receive_nack(c, &packet, now);
+            else if (media_sender_transport_feedback(&c->sender, &packet, now))
+                rate_changed(c, now);
+            break;
+        case RTCP_PAYLOAD_FEEDBACK:
+            receive_payload_feedback(c, &packet, now);
+            break;
+        default:
+            break; /* SDES, BYE, XR: signalling tells who comes and goes */
+        }
+    }
+}
+
+static void receive_media(void *user, enum transport_media kind, uint8_t *data, size_t len, nanos now)
+{
+    if (kind == TRANSPORT_RTP)
+        receive_rtp(user, data, len, now);
+    else
+        receive_rtcp(user, data, len, now);
+}
+
+int connection_read(struct connection *c, int socket, const struct address *remote, uint8_t *data, size_t len,
+                    nanos now)
+{
+    return transport_read(c->transport, socket, remote, data, len, now);
+}
+
+/* --- out ----------------------------------------------------------------------------------------------------------------- */
+
+bool connection_send(struct connection *c, struct send_stream *stream, const struct media_packet *packet, nanos now)
+{
+    if (!c->up) {
+        c->sender.dropped++;
+        return false;
+    }
+    return media_sender_send(&c->sender, stream, packet, now);
+}
+
+bool connection_resend(struct connection *c, struct send_stream *stream, const struct media_packet *packet, nanos now)
+{
+    return c->up && media_sender_resend(&c->sender, stream, packet, now);
+}
+
+void connection_request_key_frame(struct connection *c, struct receive_stream *stream, nanos now)
+{
+    media_receiver_request_key_frame(&c->receiver, stream, now);
+}
+
+/* SR of each stream that has sent, the first with the report blocks, or an RR; then SDES. What doesn't fit is told next
+ * time. */
+static void write_reports(struct connection *c, struct writer *writer, nanos now)
+{
+    struct rtcp_report_block blocks[BLOCKS_MAX];
+    size_t block_count = media_receiver_report(&c->receiver, blocks, BLOCKS_MAX, now);
+    uint32_t ssrc = c->ssrc;
+    bool first = true;
+    for (struct send_stream *stream = c->sender.streams; stream != NULL; stream = stream->hh.next) {
+        struct rtcp_sender_info info;
+        if (!send_statistics_report(&stream->statistics, &info, now))
+            continue;
+        if (first)
+            ssrc = info.ssrc;
+        rtcp_write_sender_report(writer, &info, blocks, first ? block_count : 0);
+        first = false;
+    }
+    if (first)
+        rtcp_write_receiver_report(writer, c->ssrc, blocks, block_count);
+    rtcp_write_sdes_cname(writer, ssrc, c->cname);
+    c->report_due = now + REPORT_INTERVAL / 2 + (nanos)rng_below(&c->rng, REPORT_INTERVAL);
+}
+
+static uint32_t own_ssrc(const struct connection *c)
+{
+    return c->sender.streams != NULL ? c->sender.streams->config.ssrc : c->ssrc;
+}
+
+static size_t write_rtcp(struct connection *c, uint8_t *buf, size_t cap, nanos now)
+{
+    struct writer writer = writer_of(buf, cap < RTCP_CAP ? cap : RTCP_CAP);
+    if (c->report_due <= now)
+        write_reports(c, &writer, now);
+    if (media_receiver_deadline(&c->receiver) <= now)
+        media_receiver_write_feedback(&c->receiver, own_ssrc(c), &writer, now);
+    return writer.len;
+}
+
+static void note_state(struct connection *c, nanos now)
+{
+    enum transport_state state = transport_state(c->transport);
+    /* While disconnected there may be consent left: the transport knows. */
+    bool up = state == TRANSPORT_CONNECTED || state == TRANSPORT_DISCONNECTED;
+    if (up && !c->up && c->report_due == NANOS_NEVER) {
+        c->report_due = now + (nanos)rng_below(&c->rng, REPORT_INTERVAL / 2);
+        media_sender_start(&c->sender, now);
+        rate_changed(c, now);
+    }
+    c->up = up;
+}
+
+ssize_t connection_write(struct connection *c, struct transport_route *route, uint8_t *buf, size_t cap, nanos now)
+{
+    /* What is sealed for a relay comes out of the transport in the round that follows. */
+    for (;;) {
+        ssize_t control = 0;
+        if (c->by_relay || transport_deadline(c->transport) <= now)
+            control = transport_write(c->transport, route, buf, cap, now);
+        if (control > 0)
+            return control;
+        c->by_relay = false;
+        note_state(c, now);
+        if (!c->up)
+            return 0;
+        enum transport_media kind = TRANSPORT_RTCP;
+        size_t len = write_rtcp(c, buf, cap, now);
+        if (len == 0) {
+            kind = TRANSPORT_RTP;
+            int64_t before = c->sender.target_bps;
+            len = media_sender_write(&c->sender, buf, cap, now);
+            if (c->sender.target_bps != before)
+                rate_changed(c, now);
+        }
+        if (len == 0)
+            return 0;
+        switch (transport_seal(c->transport, kind, buf, &len, cap, route, now)) {
+        case TRANSPORT_SENT:
+            return (ssize_t)len;
+        case TRANSPORT_RELAYED:
+            c->by_relay = true;
+            break;
+        case TRANSPORT_DROPPED:
+            c->sender.dropped++;
+            break;
+        }
+    }
+}
+
+nanos connection_deadline(const struct connection *c)
+{
+    nanos deadline = transport_deadline(c->transport);
+    if (!c->up)
+        return deadline;
+    deadline = nanos_min(deadline, c->report_due);
+    deadline = nanos_min(deadline, media_receiver_deadline(&c->receiver));
+    return nanos_min(deadline, media_sender_deadline(&c->sender));
+}
+
+/* --- rates and statistics ------------------------------------------------------------------------------------------------ */
+
+void connection_set_allocated(struct connection *c, int64_t bps, nanos now)
+{
+    congestion_control_set_allocated(c->sender.congestion, bps, now);
+}
+
+int64_t connection_target_bps(const struct connection *c) { return c->sender.target_bps; }
+
+struct connection_statistics connection_statistics(const struct connection *c)
+{
+    struct transport_path_info path;
+    nanos rtt = c->sender.rtt;
+    if (rtt == 0 && transport_path(c->transport, &path))
+        rtt = path.rtt;
+    return (struct connection_statistics){
+        .packets_sent = c->sender.packets,
+        .bytes_sent = c->sender.bytes,
+        .packets_received = c->receiver.packets,
+        .bytes_received = c->receiver.bytes,
+        .padding_sent = c->sender.padding_bytes,
+        .retransmitted_packets = c->sender.retransmitted_packets,
+        .retransmitted_bytes = c->sender.retransmitted_bytes,
+        .packets_dropped = c->sender.dropped,
+        .rtt = rtt,
+        .queued_bytes = pacer_stats(c->sender.pacer).queued_bytes,
+    };
+}

@@ -1,0 +1,60 @@
+/* The SFU: a selective forwarding unit (RFC 7667, section 3.7) that never re-encodes.
+ *
+ *     publisher --> connection --> publication -- layers --> subscription --> connection --> subscriber
+ *                                  (retransmission buffer,   (one for each subscriber: chooses a layer that its
+ *                                   key frame requests)       downlink carries, switches at key frames, rewrites)
+ *
+ * Everything goes through one UDP port, whose packets are told apart by the address they come from, and before an
+ * address is known by the ufrag that its STUN check names. ICE is lite. Signalling is rtc/room_message.h's: a
+ * participant offers what it publishes; what others publish is offered to it. */
+#ifndef CONFAB_SFU_SFU_H
+#define CONFAB_SFU_SFU_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/nanos.h"
+#include "rtc/certificate.h"
+#include "rtc/room_message.h"
+#include "world/world.h"
+
+struct sfu;
+struct sfu_participant;
+
+struct sfu_config {
+    struct world_host *host;
+    const struct address *addresses; /* to listen on, with ports; at least one, at most TRANSPORT_SOCKETS_MAX */
+    size_t address_count;
+    const struct certificate *certificate; /* must outlive the SFU */
+    uint64_t seed;
+    uint64_t ntp_origin;
+};
+
+/* NULL and `error` when a socket can't be opened. */
+struct sfu *sfu_create(const struct sfu_config *config, struct error *error);
+
+/* Everyone leaves without a word. NULL is allowed. */
+void sfu_destroy(struct sfu *sfu);
+
+/* A participant enters `room`. Messages for it go through `say`, which may be called until sfu_leave. NULL when out of
+ * memory. */
+struct sfu_participant *sfu_join(struct sfu *sfu, const char *room, const char *name,
+                                 void (*say)(void *user, const struct room_message *message), void *user, nanos now);
+
+/* An offer, answer or candidate from a participant; what is wrong with it is said to the participant. */
+void sfu_message(struct sfu_participant *participant, const struct room_message *message, nanos now);
+
+void sfu_leave(struct sfu_participant *participant, nanos now);
+
+struct sfu_statistics {
+    uint64_t participants, publications, subscriptions; /* now */
+    uint64_t packets_received, bytes_received;          /* RTP */
+    uint64_t packets_sent, bytes_sent;                  /* RTP, retransmissions and padding included: the egress */
+    uint64_t key_frames_requested;                      /* of publishers */
+    uint64_t layer_switches;
+    uint64_t discarded; /* datagrams that belong to nobody */
+};
+struct sfu_statistics sfu_statistics(const struct sfu *sfu);
+
+#endif

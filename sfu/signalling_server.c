@@ -1,0 +1,292 @@
+#include "sfu/signalling_server.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+
+#include "sfu/sfu.h"
+
+enum { NAME_CAP = 64, SERVER_LIMIT = 100000 };
+
+struct room {
+    char name[NAME_CAP];
+    bool sfu;
+    struct member *members; /* hash table by name, in the order in which they joined */
+    UT_hash_handle hh;
+};
+
+/* Someone with an open channel; in a room once they have joined. */
+struct member {
+    struct signalling_server *server;
+    struct world_channel *channel;
+    struct room *room;
+    char name[NAME_CAP];
+    struct sfu_participant *participant; /* in an SFU room */
+    struct member *previous, *next;      /* of the server's list */
+    UT_hash_handle hh;
+};
+
+struct signalling_server {
+    struct signalling_server_config config;
+    char *texts[3 * ROOM_ICE_SERVERS_MAX]; /* of the ICE servers */
+    size_t text_count;
+    struct world_channel_listener *listener;
+    struct room *rooms;
+    struct member *members;
+    size_t member_count;
+};
+
+static void send_message(struct member *member, const struct room_message *message)
+{
+    size_t len;
+    char *text = room_message_write(message, &len);
+    if (text != NULL)
+        world_channel_send(member->channel, text, len);
+    free(text);
+}
+
+static void refuse(struct member *member, const char *reason)
+{
+    send_message(member, &(struct room_message){.type = ROOM_ERROR, .reason = reason});
+}
+
+static void tell_others(const struct member *about, enum room_message_type type)
+{
+    struct member *other, *next;
+    HASH_ITER(hh, about->room->members, other, next)
+    {
+        if (other != about)
+            send_message(other, &(struct room_message){.type = type, .peer = about->name});
+    }
+}
+
+/* --- joining and leaving --------------------------------------------------------------------------------------------------- */
+
+static void sfu_says(void *user, const struct room_message *message) { send_message(user, message); }
+
+static void leave_room(struct member *member, nanos now)
+{
+    struct room *room = member->room;
+    if (room == NULL)
+        return;
+    if (member->participant != NULL)
+        sfu_leave(member->participant, now);
+    member->participant = NULL;
+    tell_others(member, ROOM_PEER_LEFT);
+    HASH_DELETE(hh, room->members, member);
+    member->room = NULL;
+    if (room->members == NULL) {
+        HASH_DELETE(hh, member->server->rooms, room);
+        free(room);
+    }
+}
+
+static struct room *room_named(struct signalling_server *server, const char *name, bool sfu)
+{
+    struct room *room;
+    HASH_FIND_STR(server->rooms, name, room);
+    if (room != NULL || (room = calloc(1, sizeof *room)) == NULL)
+        return room;
+    snprintf(room->name, sizeof room->name, "%s", name);
+    room->sfu = sfu;
+    HASH_ADD_STR(server->rooms, name, room);
+    return room;
+}
+
+/* Why this join can't be; NULL when it can. */
+static const char *join_refusal(const struct member *member, const struct room_message *message)
+{
+    struct signalling_server *server = member->server;
+    struct room *room;
+    struct member *namesake;
+    uint32_t limit = server->config.room_limit != 0 ? server->config.room_limit : ROOM_PEERS_MAX;
+    bool sfu = strcmp(message->topology, "sfu") == 0;
+    if (member->room != NULL)
+        return "already in a room";
+    if (message->room[0] == '\0' || strlen(message->room) >= NAME_CAP || message->peer[0] == '\0' ||
+        strlen(message->peer) >= NAME_CAP)
+        return "room and peer are names of 1 to 63 bytes";
+    if (!sfu && strcmp(message->topology, "mesh") != 0)
+        return "topology is mesh or sfu";
+    if (sfu && server->config.sfu == NULL)
+        return "this server has no SFU";
+    HASH_FIND_STR(server->rooms, message->room, room);
+    if (room == NULL)
+        return NULL;
+    if (room->sfu != sfu)
+        return "the room has the other topology";
+    HASH_FIND_STR(room->members, message->peer, namesake);
+    if (namesake != NULL)
+        return "someone of that name is in the room";
+    return HASH_COUNT(room->members) >= limit ? "the room is full" : NULL;
+}
+
+static void join(struct member *member, const struct room_message *message, nanos now)
+{
+    struct signalling_server *server = member->server;
+    const char *refusal = join_refusal(member, message);
+    struct room *room =
+        refusal == NULL ? room_named(server, message->room, strcmp(message->topology, "sfu") == 0) : NULL;
+    if (room == NULL) {
+        refuse(member, refusal != NULL ? refusal : "out of memory");
+        return;
+    }
+    size_t count = HASH_COUNT(room->members);
+    const char **peers = calloc(count + 1, sizeof *peers);
+    size_t i = 0;
+    for (struct member *other = room->members; peers != NULL && other != NULL; other = other->hh.next)
+        peers[i++] = other->name;
+    struct room_message joined = {
+        .type = ROOM_JOINED, .peers = peers, .peer_count = i, .ice_server_count = server->config.ice_server_count};
+    memcpy(joined.ice_servers, server->config.ice_servers, sizeof joined.ice_servers);
+    send_message(member, &joined);
+    free(peers);
+    snprintf(member->name, sizeof member->name, "%s", message->peer);
+    member->room = room;
+    HASH_ADD_STR(room->members, name, member);
+    tell_others(member, ROOM_PEER_JOINED);
+    if (room->sfu)
+        member->participant = sfu_join(server->config.sfu, room->name, member->name, sfu_says, member, now);
+}
+
+/* --- messages -------------------------------------------------------------------------------------------------------------- */
+
+static void pass_on(struct member *member, struct room_message *message)
+{
+    struct member *recipient = NULL;
+    if (message->to != NULL)
+        HASH_FIND_STR(member->room->members, message->to, recipient);
+    if (recipient == NULL) {
+        refuse(member, "'to' names nobody in the room");
+        return;
+    }
+    message->from = member->name;
+    message->to = NULL;
+    send_message(recipient, message);
+}
+
+static void handle(struct member *member, struct room_message *message, nanos now)
+{
+    switch (message->type) {
+    case ROOM_JOIN:
+        join(member, message, now);
+        break;
+    case ROOM_LEAVE:
+        leave_room(member, now);
+        break;
+    case ROOM_OFFER:
+    case ROOM_ANSWER:
+    case ROOM_CANDIDATE:
+    case ROOM_CANDIDATES_END:
+        if (member->room == NULL)
+            refuse(member, "join a room first");
+        else if (member->participant != NULL)
+            sfu_message(member->participant, message, now);
+        else if (!member->room->sfu)
+            pass_on(member, message);
+        break;
+    default:
+        refuse(member, "only the server says this");
+        break;
+    }
+}
+
+static void received(void *user, struct world_channel *channel, const char *text, size_t len, nanos now)
+{
+    struct member *member = user;
+    struct room_message message;
+    struct error error;
+    (void)channel;
+    if (!room_message_read(&message, text, len, &error)) {
+        refuse(member, error.text);
+        return;
+    }
+    handle(member, &message, now);
+    room_message_clear(&message);
+}
+
+static void forget(struct member *member, nanos now)
+{
+    struct signalling_server *server = member->server;
+    leave_room(member, now);
+    world_channel_close(member->channel);
+    *(member->previous != NULL ? &member->previous->next : &server->members) = member->next;
+    if (member->next != NULL)
+        member->next->previous = member->previous;
+    server->member_count--;
+    free(member);
+}
+
+static void closed(void *user, struct world_channel *channel, const char *reason, nanos now)
+{
+    (void)channel, (void)reason;
+    forget(user, now);
+}
+
+static void accepted(void *user, struct world_channel *channel, nanos now)
+{
+    static const struct world_channel_callbacks callbacks = {.received = received, .closed = closed};
+    struct signalling_server *server = user;
+    uint32_t limit = server->config.server_limit != 0 ? server->config.server_limit : SERVER_LIMIT;
+    struct member *member = server->member_count < limit ? calloc(1, sizeof *member) : NULL;
+    (void)now;
+    if (member == NULL) {
+        world_channel_close(channel);
+        return;
+    }
+    member->server = server;
+    member->channel = channel;
+    member->next = server->members;
+    if (member->next != NULL)
+        member->next->previous = member;
+    server->members = member;
+    server->member_count++;
+    world_channel_adopt(channel, &callbacks, member);
+}
+
+/* --- life ---------------------------------------------------------------------------------------------------------------- */
+
+static const char *keep(struct signalling_server *server, const char *text)
+{
+    if (text == NULL)
+        return NULL;
+    server->texts[server->text_count] = strdup(text);
+    return server->texts[server->text_count++];
+}
+
+struct signalling_server *signalling_server_create(const struct signalling_server_config *config, struct error *error)
+{
+    struct signalling_server *server = calloc(1, sizeof *server);
+    if (server == NULL) {
+        error_set(error, ERROR_SYSTEM, "out of memory");
+        return NULL;
+    }
+    server->config = *config;
+    for (size_t i = 0; i < config->ice_server_count; i++) {
+        struct room_ice_server *ice_server = &server->config.ice_servers[i];
+        ice_server->url = keep(server, ice_server->url);
+        ice_server->username = keep(server, ice_server->username);
+        ice_server->credential = keep(server, ice_server->credential);
+    }
+    server->listener = world_channel_listen(config->host, &config->address, accepted, server, error);
+    if (server->listener == NULL) {
+        signalling_server_destroy(server);
+        return NULL;
+    }
+    return server;
+}
+
+void signalling_server_destroy(struct signalling_server *server)
+{
+    if (server == NULL)
+        return;
+    nanos now = world_now(world_of(server->config.host));
+    while (server->members != NULL)
+        forget(server->members, now);
+    if (server->listener != NULL)
+        world_channel_listener_close(server->listener);
+    for (size_t i = 0; i < server->text_count; i++)
+        free(server->texts[i]);
+    free(server);
+}

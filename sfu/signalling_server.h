@@ -1,0 +1,32 @@
+/* Rooms, and the messages between who is in them (rtc/room_message.h). In a mesh room offers, answers and candidates
+ * pass from one participant to another; in an SFU room they are the SFU's. */
+#ifndef CONFAB_SFU_SIGNALLING_SERVER_H
+#define CONFAB_SFU_SIGNALLING_SERVER_H
+
+#include <stdint.h>
+
+#include "base/error.h"
+#include "rtc/room_message.h"
+#include "world/world.h"
+
+struct sfu;
+struct signalling_server;
+
+struct signalling_server_config {
+    struct world_host *host;
+    struct address address; /* where channels are accepted */
+    struct sfu *sfu;        /* of SFU rooms; NULL: such are refused */
+    /* What every participant is told to use; copied. */
+    struct room_ice_server ice_servers[ROOM_ICE_SERVERS_MAX];
+    size_t ice_server_count;
+    uint32_t room_limit;   /* participants in a room at most; 0: ROOM_PEERS_MAX */
+    uint32_t server_limit; /* participants in all; 0: 100,000 */
+};
+
+/* NULL and `error` when it can't listen. */
+struct signalling_server *signalling_server_create(const struct signalling_server_config *config, struct error *error);
+
+/* Closes all channels. NULL is allowed. */
+void signalling_server_destroy(struct signalling_server *server);
+
+#endif
