@@ -10,8 +10,8 @@
 
 typedef const struct ns3c_api *(*ns3c_api_function)(int version);
 
-/* The path of the library in the executable's own directory; false when that can't be found out. */
-static bool beside_executable(char path[PATH_MAX])
+/* A path that starts in the executable's own directory; false when that can't be found out. */
+static bool from_executable(const char *relative, char path[PATH_MAX])
 {
     char executable[PATH_MAX];
     ssize_t len = readlink("/proc/self/exe", executable, sizeof executable - 1);
@@ -22,13 +22,17 @@ static bool beside_executable(char path[PATH_MAX])
     if (slash == NULL)
         return false;
     *slash = '\0';
-    return snprintf(path, PATH_MAX, "%s/libns3c.so", executable) < PATH_MAX;
+    return snprintf(path, PATH_MAX, "%s/%s", executable, relative) < PATH_MAX;
 }
 
 const struct ns3c_api *ns3c_load(struct error *error)
 {
     char beside[PATH_MAX];
-    const char *places[] = {beside_executable(beside) ? beside : NULL, CONFAB_LIBDIR "/libns3c.so", "libns3c.so"};
+    char above[PATH_MAX];
+    char installed[PATH_MAX];
+    const char *places[] = {
+        from_executable("libns3c.so", beside) ? beside : NULL, from_executable("../libns3c.so", above) ? above : NULL,
+        from_executable("../lib/libns3c.so", installed) ? installed : NULL, CONFAB_LIBDIR "/libns3c.so", "libns3c.so"};
     char why[200] = "";
     void *library = NULL;
     for (size_t i = 0; i < sizeof places / sizeof places[0] && library == NULL; i++) {

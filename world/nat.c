@@ -88,6 +88,10 @@ struct nat {
     nanos timeouts[TIMERS];
     struct rng rng;
     struct entry *idle[TIMERS];
+    nanos check_at; /* nothing ends before then */
+    /* What the last packet used, or NULL: most packets are of the same flow as the one before. */
+    struct mapping *recent_mapping;
+    struct filter *recent_filter;
     struct mapping *mappings; /* by internal endpoint */
     struct mapping *externals;
     struct filter *filters;
@@ -133,9 +137,13 @@ static struct key external_key(const struct nat *nat, uint8_t protocol, const st
     return key_of(protocol, external, remote, overload ? NAT_ADDRESS_AND_PORT_DEPENDENT : NAT_ENDPOINT_INDEPENDENT);
 }
 
+static bool key_equal(const struct key *a, const struct key *b) { return memcmp(a, b, sizeof *a) == 0; }
+
 static struct mapping *find_external(const struct nat *nat, const struct key *key)
 {
     struct mapping *found;
+    if (nat->recent_mapping != NULL && key_equal(&nat->recent_mapping->external, key))
+        return nat->recent_mapping;
     HASH_FIND_BYHASHVALUE(by_external, nat->externals, key, sizeof *key, key_hash(key), found);
     return found;
 }
@@ -165,8 +173,10 @@ static void set_timer(struct nat *nat, struct entry *entry, enum timer timer, na
         DL_DELETE(nat->idle[entry->timer], entry);
     entry->timer = (uint8_t)timer;
     entry->used = now;
-    if (timer != TIMER_NONE)
-        DL_APPEND(nat->idle[timer], entry);
+    if (timer == TIMER_NONE)
+        return;
+    DL_APPEND(nat->idle[timer], entry);
+    nat->check_at = nanos_min(nat->check_at, now + nat->timeouts[timer]);
 }
 
 static void host_release(struct nat *nat, struct host *host)
@@ -182,6 +192,8 @@ static void host_release(struct nat *nat, struct host *host)
 static void mapping_end(struct nat *nat, struct mapping *mapping)
 {
     set_timer(nat, &mapping->entry, TIMER_NONE, 0);
+    if (nat->recent_mapping == mapping)
+        nat->recent_mapping = NULL;
     if (mapping->hh.tbl != NULL)
         HASH_DEL(nat->mappings, mapping);
     if (mapping->by_external.tbl != NULL)
@@ -198,6 +210,8 @@ static void mapping_end(struct nat *nat, struct mapping *mapping)
 static void filter_end(struct nat *nat, struct filter *filter)
 {
     set_timer(nat, &filter->entry, TIMER_NONE, 0);
+    if (nat->recent_filter == filter)
+        nat->recent_filter = NULL;
     HASH_DEL(nat->filters, filter); // NOLINT(clang-analyzer-core.NullDereference): it is in there
     nat->counters.filters--;
     free(filter);
@@ -234,11 +248,16 @@ static void entry_end(struct nat *nat, struct entry *entry)
 /* Ends what has been idle too long by then; NANOS_NEVER: everything. */
 static void expire(struct nat *nat, nanos now)
 {
+    if (now < nat->check_at)
+        return;
+    nat->check_at = NANOS_NEVER;
     for (int timer = 0; timer < TIMERS; timer++) {
         struct entry *next;
         for (struct entry *entry = nat->idle[timer]; entry != NULL; entry = next) {
-            if (now - entry->used < nat->timeouts[timer])
+            if (now - entry->used < nat->timeouts[timer]) {
+                nat->check_at = nanos_min(nat->check_at, entry->used + nat->timeouts[timer]);
                 break;
+            }
             next = entry->next;
             entry_end(nat, entry);
         }
@@ -381,11 +400,13 @@ static bool mapping_allocate(struct nat *nat, struct mapping *mapping, const str
 static struct mapping *mapping_for(struct nat *nat, const struct nat_packet *packet)
 {
     struct key key = key_of(packet->protocol, &packet->source, &packet->destination, mapping_of(nat, &packet->source));
+    if (nat->recent_mapping != NULL && key_equal(&nat->recent_mapping->key, &key))
+        return nat->recent_mapping;
     unsigned hash = key_hash(&key);
     struct mapping *mapping;
     HASH_FIND_BYHASHVALUE(hh, nat->mappings, &key, sizeof key, hash, mapping);
     if (mapping != NULL)
-        return mapping;
+        return nat->recent_mapping = mapping;
     if (nat->counters.mappings >= nat->config.mapping_limit || (mapping = calloc(1, sizeof *mapping)) == NULL)
         return NULL;
     mapping->entry = (struct entry){.kind = ENTRY_MAPPING, .timer = TIMER_NONE};
@@ -407,12 +428,16 @@ static struct mapping *mapping_for(struct nat *nat, const struct nat_packet *pac
     return mapping;
 }
 
-static struct filter *filter_find(const struct nat *nat, uint8_t protocol, const struct address *internal,
+static struct filter *filter_find(struct nat *nat, uint8_t protocol, const struct address *internal,
                                   const struct address *remote)
 {
     struct key key = key_of(protocol, internal, remote, filtering_of(nat, internal));
     struct filter *filter;
+    if (nat->recent_filter != NULL && key_equal(&nat->recent_filter->key, &key))
+        return nat->recent_filter;
     HASH_FIND_BYHASHVALUE(hh, nat->filters, &key, sizeof key, key_hash(&key), filter);
+    if (filter != NULL)
+        nat->recent_filter = filter;
     return filter;
 }
 
@@ -721,6 +746,7 @@ struct nat *nat_create(const struct nat_config *config, struct error *error)
     }
     nat->config = complete;
     nat->rng = rng_of(config->seed, "nat", 0);
+    nat->check_at = NANOS_NEVER;
     nat->timeouts[TIMER_UDP] = complete.udp_timeout;
     nat->timeouts[TIMER_TCP_SYN] = complete.tcp_syn_timeout;
     nat->timeouts[TIMER_TCP_ESTABLISHED] = complete.tcp_established_timeout;
@@ -744,6 +770,7 @@ void nat_destroy(struct nat *nat)
 {
     if (nat == NULL)
         return;
+    nat->check_at = 0;
     expire(nat, NANOS_NEVER);
     free(nat->pools);
     free(nat->blocks);

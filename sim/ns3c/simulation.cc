@@ -215,7 +215,7 @@ extern "C" bool ns3c_run_until(struct ns3c_sim *sim, ns3c_nanos until, struct ns
             if (sim->run_number == run)
                 sim->impl->Stop();
         });
-        sim->impl->Run();
+        ns3::Simulator::Run(); /* not the implementation's: this also ends ns-3's bookkeeping of every Time there is */
         return true;
     });
     sim->running = false;
