@@ -27,12 +27,13 @@ static bool from_executable(const char *relative, char path[PATH_MAX])
 
 const struct ns3c_api *ns3c_load(struct error *error)
 {
+    static const char configured[] = CONFAB_LIBDIR "/libns3c.so";
     char beside[PATH_MAX];
     char above[PATH_MAX];
     char installed[PATH_MAX];
     const char *places[] = {
         from_executable("libns3c.so", beside) ? beside : NULL, from_executable("../libns3c.so", above) ? above : NULL,
-        from_executable("../lib/libns3c.so", installed) ? installed : NULL, CONFAB_LIBDIR "/libns3c.so", "libns3c.so"};
+        from_executable("../lib/libns3c.so", installed) ? installed : NULL, configured, "libns3c.so"};
     char why[200] = "";
     void *library = NULL;
     for (size_t i = 0; i < sizeof places / sizeof places[0] && library == NULL; i++) {

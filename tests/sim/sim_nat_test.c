@@ -6,7 +6,9 @@
 
 #if CONFAB_SIM
 
+#include <pcap/pcap.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "tests/support/sim_fixture.h"
 
@@ -251,9 +253,69 @@ static void mappings_time_out(void)
     sim_world_destroy(sim);
 }
 
+/* Packets in the file, and those among them that some address 31.x.x.x sent. */
+static void read_capture(const char *path, int *packets, int *from_outside)
+{
+    char why[PCAP_ERRBUF_SIZE];
+    pcap_t *pcap = pcap_open_offline(path, why);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(pcap);
+    struct pcap_pkthdr *header;
+    const uint8_t *bytes;
+    *packets = *from_outside = 0;
+    while (pcap_next_ex(pcap, &header, &bytes) == 1) {
+        ++*packets;
+        *from_outside += bytes[14 + 12] == 31; /* Ethernet, then IPv4's source */
+    }
+    pcap_close(pcap);
+}
+
+/* Two hosts behind one NAT: two views from inside, one from outside, where each packet is seen once. */
+static void captures_from_inside_and_outside(void)
+{
+    struct sim_world *sim = sim_fixture(3);
+    struct world_host *server = sim_fixture_server(sim, "server", 1);
+    struct sim_socket echo = {.echo = true};
+    struct address at = sim_fixture_address(server, 4, 9);
+    sim_socket_open(&echo, server, &at);
+    struct world_host *hosts[2] = {sim_fixture_client(sim, "home", "fibre", 1, 0),
+                                   sim_fixture_client(sim, "home", "fibre", 1, 0)};
+    char paths[2][40];
+    struct error error = {0};
+    for (int i = 0; i < 2; i++) {
+        snprintf(paths[i], sizeof paths[i], "/tmp/confab-sim-XXXXXX");
+        close(mkstemp(paths[i]));
+        struct sim_capture_config config = {
+            .hosts = hosts, .host_count = 2, .vantage = i == 0 ? SIM_AT_HOST : SIM_OUTSIDE_NAT, .comment = "seed 3"};
+        CU_ASSERT_TRUE_FATAL(sim_world_capture(sim, paths[i], &config, &error));
+    }
+    struct sim_socket sockets[2] = {0};
+    for (int i = 0; i < 2; i++) {
+        struct address local = sim_fixture_address(hosts[i], 4, 6000);
+        sim_socket_open(&sockets[i], hosts[i], &local);
+        sim_socket_send(&sockets[i], &at, "hello", 5);
+    }
+    sim_fixture_run(sim, S);
+    CU_ASSERT_TRUE(sim_world_finish_captures(sim, &error));
+    int packets;
+    int from_outside;
+    read_capture(paths[0], &packets, &from_outside);
+    CU_ASSERT_EQUAL(packets, 4);
+    CU_ASSERT_EQUAL(from_outside, 0);
+    read_capture(paths[1], &packets, &from_outside);
+    CU_ASSERT_EQUAL(packets, 4);
+    CU_ASSERT_EQUAL(from_outside, 2);
+    for (int i = 0; i < 2; i++)
+        unlink(paths[i]);
+    struct sim_capture_config nowhere = {.hosts = hosts, .host_count = 1};
+    CU_ASSERT_FALSE(sim_world_capture(sim, "/nonexistent/x.pcapng", &nowhere, &error));
+    CU_ASSERT_EQUAL(error.code, ERROR_SYSTEM);
+    sim_world_destroy(sim);
+}
+
 void sim_nat_test(void)
 {
-    SUITE("sim_nat", {"the 27 types show what they are", the_27_types_show_what_they_are}, {"neighbours", neighbours},
+    SUITE("sim_nat", {"captures from inside and outside", captures_from_inside_and_outside},
+          {"the 27 types show what they are", the_27_types_show_what_they_are}, {"neighbours", neighbours},
           {"a LAN shares its link", a_lan_shares_its_link}, {"mappings time out", mappings_time_out});
 }
 

@@ -554,6 +554,74 @@ static void same_seed_same_ports(void)
     nat_destroy(c);
 }
 
+/* Whatever comes in whatever order: what is listed is consistent, stays within its limits, and ends. */
+static void survives_anything(void)
+{
+    enum { STEPS = 4000, LIMIT = 40 };
+    for (uint64_t run = 0; run < 60; run++) {
+        struct rng rng = rng_of(run, "nat anything", 0);
+        struct nat_config config = {.seed = run,
+                                    .external_count = 1 + run % 2,
+                                    .external = {external(1, 0), external(2, 0)},
+                                    .mapping = (enum nat_dependence)rng_below(&rng, 3),
+                                    .filtering = (enum nat_dependence)rng_below(&rng, 3),
+                                    .allocation = (enum nat_allocation)(run % 5),
+                                    .pooling = (enum nat_pooling)rng_below(&rng, 2),
+                                    .hairpin = (enum nat_hairpin)rng_below(&rng, 3),
+                                    .refresh = (enum nat_refresh)rng_below(&rng, 3),
+                                    .port_min = 2048,
+                                    .port_max = 2111,
+                                    .block_size = 16,
+                                    .udp_timeout = 50,
+                                    .tcp_syn_timeout = 30,
+                                    .tcp_established_timeout = 90,
+                                    .tcp_transitory_timeout = 40,
+                                    .mapping_limit = LIMIT,
+                                    .session_limit = 2 * LIMIT};
+        if (run % 6 == 5) {
+            config.mapping = config.filtering = APD;
+            config.allocation = NAT_RANDOM;
+            config.overload = true;
+        }
+        struct nat *nat = make(config);
+        nanos now = 0;
+        for (int step = 0; step < STEPS; step++) {
+            now += (nanos)rng_below(&rng, 4);
+            static const uint8_t flags[] = {SYN, SYN, SYN | ACK, ACK, FIN | ACK, RST};
+            bool outbound = rng_below(&rng, 2) == 0;
+            bool hairpin = rng_below(&rng, 8) == 0;
+            struct address in_here = inside((uint8_t)rng_below(&rng, 6), (uint16_t)(5000 + rng_below(&rng, 4)));
+            struct address out_there = outside((uint8_t)rng_below(&rng, 4), (uint16_t)(1 + rng_below(&rng, 3)));
+            struct address ours = external((uint8_t)(1 + rng_below(&rng, 2)), (uint16_t)(2048 + rng_below(&rng, 64)));
+            struct nat_packet packet = {.source = outbound ? in_here : out_there,
+                                        .destination = outbound && !hairpin ? out_there : ours,
+                                        .protocol = rng_below(&rng, 2) == 0 ? NAT_UDP : NAT_TCP,
+                                        .tcp_flags = flags[rng_below(&rng, sizeof flags)]};
+            enum nat_verdict verdict = outbound ? nat_outbound(nat, &packet, now) : nat_inbound(nat, &packet, now);
+            if (verdict == NAT_FORWARD && outbound)
+                CU_ASSERT_TRUE(packet.source.ip[0] == 31);
+            if (verdict == NAT_FORWARD && !outbound)
+                CU_ASSERT_TRUE(packet.destination.ip[0] == 192);
+            struct nat_entry entries[LIMIT];
+            size_t count = step % 50 == 0 ? nat_list(nat, entries, LIMIT, now) : 0;
+            for (size_t i = 0; i < count; i++) {
+                for (size_t k = 0; k < i; k++) {
+                    bool collide = same(entries[i].external, entries[k].external) &&
+                                   entries[i].protocol == entries[k].protocol &&
+                                   (!config.overload || same(entries[i].remote, entries[k].remote));
+                    CU_ASSERT_FALSE(collide);
+                }
+            }
+            struct nat_counters counters = nat_counters(nat);
+            CU_ASSERT_TRUE(counters.mappings <= LIMIT && counters.filters + counters.connections <= 2 * LIMIT);
+        }
+        CU_ASSERT_EQUAL(nat_list(nat, NULL, 0, now + 1000), 0);
+        CU_ASSERT_EQUAL(nat_counters(nat).filters, 0);
+        CU_ASSERT_EQUAL(nat_counters(nat).connections, 0);
+        nat_destroy(nat);
+    }
+}
+
 static void refuses_what_contradicts_itself(void)
 {
     static const struct nat_config wrong[] = {
@@ -616,7 +684,7 @@ void nat_test(void)
           {"lists what it holds", lists_what_it_holds}, {"TCP timers (RFC 5382, RFC 7857)", tcp_timers},
           {"TCP opens by SYN only", tcp_opens_by_syn_only}, {"blocks protocols and ports", blocks_protocols_and_ports},
           {"IPv6 is filtered, not translated", ipv6_is_filtered_not_translated}, {"two in a row", two_in_a_row},
-          {"same seed, same ports", same_seed_same_ports},
+          {"same seed, same ports", same_seed_same_ports}, {"survives anything", survives_anything},
           {"refuses what contradicts itself", refuses_what_contradicts_itself},
           {"presets are whole", presets_are_whole});
 }
