@@ -24,7 +24,7 @@
 /* The 27 types: no overloading, a hairpin as REQ-9 wants it, RFC timeouts. */
 #define TYPE(type_name, m, f, a)                                                                                       \
     {                                                                                                                  \
-        .name = type_name, .source = "RFC 4787 sections 4 and 5; NATCracker (Roverso et al. 2009)", .count = 1,        \
+        .name = (type_name), .source = "RFC 4787 sections 4 and 5; NATCracker (Roverso et al. 2009)", .count = 1,      \
         .nats = {                                                                                                      \
             {.mapping = (m),                                                                                           \
              .filtering = (f),                                                                                         \
