@@ -337,6 +337,44 @@ static void refuses_bad_limits(void)
     CU_ASSERT_EQUAL(error.code, ERROR_USAGE);
 }
 
+/* A peer that sends nonsense as feedback harms itself alone. */
+static void survives_nonsense(void)
+{
+    struct rng rng = rng_of(1, "nonsense", 0);
+    for (int round = 0; round < 20; round++) {
+        struct congestion_control *control = congestion_control_create(
+            &(struct congestion_control_config){.min_bps = 50000, .max_bps = 3000000, .alr_probing = true}, NULL);
+        uint64_t sequence = 0;
+        nanos now = 0;
+        for (int i = 0; i < 500; i++) {
+            struct twcc_result results[50];
+            size_t count = rng_below(&rng, 51);
+            for (size_t r = 0; r < count; r++) {
+                size_t size = rng_below(&rng, 1500);
+                now += (nanos)rng_below(&rng, 10 * NANOS_PER_MS);
+                congestion_control_sent(control, sequence, size, (uint32_t)rng_below(&rng, 12), now);
+                nanos received = (nanos)(rng_u64(&rng) >> (2 + rng_below(&rng, 60)));
+                received = rng_below(&rng, 2) == 0 ? received : -received;
+                received = rng_below(&rng, 4) == 0 ? NANOS_NEVER : received;
+                uint64_t reported = rng_below(&rng, 8) == 0 ? rng_u64(&rng) : sequence;
+                results[r] = (struct twcc_result){reported, now, received, size};
+                sequence++;
+            }
+            congestion_control_feedback(control, results, count, now);
+            if (rng_below(&rng, 10) == 0)
+                congestion_control_remb(control, (int64_t)(rng_u64(&rng) >> 1), now);
+            congestion_control_process(control, now);
+            struct probe_cluster probe;
+            while (congestion_control_probe(control, &probe))
+                CU_ASSERT_TRUE(probe.bps > 0 && probe.bps <= 3000000);
+            struct congestion_rates rates = congestion_control_rates(control);
+            CU_ASSERT_TRUE(rates.target_bps >= 50000 && rates.target_bps <= 3000000);
+            CU_ASSERT_TRUE(congestion_control_deadline(control) > 0);
+        }
+        congestion_control_destroy(control);
+    }
+}
+
 static void repeats_itself(void)
 {
     for (uint64_t seed = 1; seed <= 2; seed++) {
@@ -359,5 +397,5 @@ void congestion_control_test(void)
           {"backs off without feedback", backs_off_without_feedback},
           {"falls back to receiver reports", falls_back_to_receiver_reports},
           {"starts with two probes", starts_with_two_probes}, {"refuses bad limits", refuses_bad_limits},
-          {"repeats itself", repeats_itself});
+          {"survives nonsense", survives_nonsense}, {"repeats itself", repeats_itself});
 }
