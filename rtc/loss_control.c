@@ -79,8 +79,10 @@ static bool observe(struct loss_control *control, const struct loss_report *repo
     partial->lost += report->lost;
     partial->lost -= report->late < partial->lost ? report->late : partial->lost;
     partial->bytes += report->bytes;
+    if (report->packets == 0) /* then it has no times */
+        return false;
     nanos duration = report->last_sent - control->observed;
-    if (report->packets == 0 || duration < OBSERVATION_DURATION)
+    if (duration < OBSERVATION_DURATION)
         return false;
     control->observed = report->last_sent;
     control->observations[control->count++ % LOSS_OBSERVATIONS] =
