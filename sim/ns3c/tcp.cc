@@ -15,6 +15,7 @@
 #include <ns3/mac48-address.h>
 #include <ns3/node-container.h>
 #include <ns3/rtt-estimator.h>
+#include <ns3/simulator.h>
 #include <ns3/tcp-cubic.h>
 #include <ns3/tcp-l4-protocol.h>
 #include <ns3/tcp-prr-recovery.h>
@@ -28,7 +29,8 @@ static const ns3c_nanos SYN_TIMEOUT = NANOS_PER_S; /* RFC 6298, section 2.1 */
 static const ns3c_nanos RTO_MIN = 200 * NANOS_PER_MS;
 static const ns3c_nanos DELAYED_ACK = 40 * NANOS_PER_MS;
 static const double SEGMENT_LIFETIME_S = 30; /* half of TIME_WAIT */
-enum { RECEIVE_BUFFER = 256 * 1024 };
+enum { RETRIES = 15 };                       /* of data, each after twice as long */
+enum { RECEIVE_BUFFER = 6 * 1024 * 1024 };
 /* What the other side can't take yet waits in ns-3's buffer, so that must be large; it is no more than a limit. */
 enum { SEND_BUFFER = 1 << 30 };
 /* IP and TCP headers with all options; ns-3 counts options on top of its segment size. */
@@ -70,6 +72,30 @@ ns3::TypeId Socket::GetTypeId()
     static const ns3::TypeId type =
         ns3::TypeId("ns3c::Socket").SetParent<ns3::TcpSocketBase>().AddConstructor<Socket>();
     return type;
+}
+
+Socket::Socket() { m_txBuffer->SetRWndCallback(ns3::MakeCallback(&Socket::send_window, this)); }
+
+Socket::Socket(const Socket &other) : TcpSocketBase(other)
+{
+    m_txBuffer->SetRWndCallback(ns3::MakeCallback(&Socket::send_window, this));
+}
+
+/* With the other side's window exactly full, ns-3 3.37 sends a segment of no bytes and crashes on it (its issue 991). */
+uint32_t Socket::send_window() const
+{
+    uint32_t window = m_rWnd.Get();
+    auto sent = static_cast<uint32_t>(m_tcb->m_highTxMark.Get() - m_txBuffer->HeadSequence());
+    return window > 0 && window == sent ? window - 1 : window;
+}
+
+/* The probe of a closed window sends the next byte, and ns-3 does not ask whether there is one. */
+void Socket::PersistTimeout()
+{
+    if (m_txBuffer->SizeFromSequence(m_tcb->m_nextTxSequence) > 0)
+        TcpSocketBase::PersistTimeout();
+    else
+        m_persistEvent = ns3::Simulator::Schedule(m_persistTimeout, [this] { PersistTimeout(); });
 }
 
 void Socket::reset()
@@ -197,8 +223,11 @@ Ptr<Socket> TcpStack::make_socket(const ns3c_address &local, ns3c_error *error)
     socket->SetAttribute("ConnTimeout", ns3::TimeValue(ns3::Time(SYN_TIMEOUT)));
     socket->SetAttribute("DelAckTimeout", ns3::TimeValue(ns3::Time(DELAYED_ACK)));
     socket->SetAttribute("MinRto", ns3::TimeValue(ns3::Time(RTO_MIN)));
+    socket->SetAttribute("DataRetries", ns3::UintegerValue(RETRIES));
     socket->SetAttribute("MaxSegLifetime", ns3::DoubleValue(SEGMENT_LIFETIME_S));
     tcp->AddSocket(socket);
+    /* First the device, then the port: only so does ns-3 see that a port is taken, and it aborts when two have it. */
+    socket->BindToNetDevice(interface->device);
     /* ns-3 would take one port after the other, the same on every host. */
     ns3c_address at = local;
     bool bound = false;
@@ -212,7 +241,6 @@ Ptr<Socket> TcpStack::make_socket(const ns3c_address &local, ns3c_error *error)
         fail(error, NS3C_BUSY, "port %u of '%s' is taken", local.port, host_->name.c_str());
         return nullptr;
     }
-    socket->BindToNetDevice(interface->device);
     return socket;
 }
 

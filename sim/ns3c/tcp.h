@@ -12,13 +12,14 @@
 namespace ns3c
 {
 
-/* ns-3's socket, with a reset: its own can only be had by closing with data unread. */
+/* ns-3's socket, with a reset, which its own sends only when it is closed with data unread, and with two ways to crash
+ * taken out. */
 class Socket final : public ns3::TcpSocketBase
 {
   public:
     static ns3::TypeId GetTypeId();
-    Socket() = default;
-    Socket(const Socket &other) = default;
+    Socket();
+    Socket(const Socket &other);
 
     void reset();
     /* Nothing of it is left but, perhaps, the wait for stragglers. */
@@ -30,6 +31,10 @@ class Socket final : public ns3::TcpSocketBase
 
   protected:
     ns3::Ptr<ns3::TcpSocketBase> Fork() override { return ns3::CopyObject<Socket>(this); }
+    void PersistTimeout() override;
+
+  private:
+    uint32_t send_window() const;
 };
 
 class TcpStack

@@ -1,0 +1,227 @@
+/* Our link against ns-3's own devices. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/rng.h"
+#include "tests/support/network.h"
+#include "tests/support/suite.h"
+
+enum { PPP_HEADER = 2 }; /* ns-3's PointToPointNetDevice puts it before each packet */
+
+struct sender {
+    struct network *network;
+    struct ns3c_udp *udp;
+    struct ns3c_timer *timer;
+    struct ns3c_address ours;
+    struct ns3c_address theirs;
+    struct rng rng;
+    int64_t rate_bps;
+    uint32_t number;
+    uint32_t count;
+};
+
+/* A burst of 1 to 12 packets of any size to both receivers, then a pause that makes for 50 to 200 % of the rate. */
+static void send_burst(void *context, ns3c_nanos now)
+{
+    struct sender *sender = context;
+    int64_t bits = 0;
+    uint64_t burst = 1 + rng_below(&sender->rng, 12);
+    for (uint64_t i = 0; i < burst && sender->number < sender->count; i++) {
+        size_t len = 4 + rng_below(&sender->rng, rng_below(&sender->rng, 2) != 0 ? 1468 : 200);
+        sender->number++;
+        CU_ASSERT_TRUE(network_send(sender->network, sender->udp, &sender->ours, sender->number, len));
+        CU_ASSERT_TRUE(network_send(sender->network, sender->udp, &sender->theirs, sender->number, len));
+        bits += (int64_t)(len + 28) * 8;
+    }
+    if (sender->number == sender->count)
+        return;
+    double pause = (double)bits / (double)sender->rate_bps * 1e9 * (0.5 + 1.5 * rng_unit(&sender->rng));
+    sender->network->api->timer_set(sender->timer, now + 1 + (ns3c_nanos)pause);
+}
+
+/* Two receivers behind one sender: one on our link, one on a pair of ns-3 devices with the same figures. What arrives,
+ * and when, must be the same to the nanosecond. */
+static size_t compare(int64_t rate_bps, ns3c_nanos delay, int64_t queue_bytes, uint64_t seed)
+{
+    struct network network = network_open(seed);
+    struct ns3c_error error = {0};
+    struct ns3c_link link = {
+        .rate_bps = rate_bps, .delay = delay, .queue_bytes = queue_bytes, .overhead_bytes = PPP_HEADER};
+    struct ns3c_host *from = network_host(&network, network.site, "192.0.2.1", NULL);
+    struct ns3c_host *ours = network_host(&network, network.site, "192.0.2.2", &link);
+    struct ns3c_host *theirs = network.api->host_create(network.sim, "ns-3", &error);
+    struct ns3c_address address = network_address("192.0.2.3");
+    link.overhead_bytes = 0;
+    struct ns3c_attachment_config config = {
+        .addresses = &address, .address_count = 1, .medium = NS3C_POINT_TO_POINT, .up = link, .down = link};
+    CU_ASSERT_PTR_NOT_NULL_FATAL(network.api->host_attach(theirs, network.site, &config, &error));
+
+    struct arrivals *a = arrivals_new(&network);
+    struct arrivals *b = arrivals_new(&network);
+    network_udp(&network, ours, "192.0.2.2:5000", a);
+    network_udp(&network, theirs, "192.0.2.3:5000", b);
+    struct sender sender = {.network = &network,
+                            .ours = network_address("192.0.2.2:5000"),
+                            .theirs = network_address("192.0.2.3:5000"),
+                            .rng = rng_of(seed, "sender", 0),
+                            .rate_bps = rate_bps,
+                            .count = 1500};
+    sender.udp = network_udp(&network, from, "192.0.2.1:4000", NULL);
+    sender.timer = network.api->timer_create(network.sim, send_burst, &sender);
+    network.api->timer_set(sender.timer, 0);
+    network_run(&network, 100000 * SECOND);
+
+    CU_ASSERT_EQUAL(sender.number, sender.count);
+    CU_ASSERT_EQUAL(a->count, b->count);
+    size_t same = 0;
+    while (same < a->count && same < b->count && a->list[same].at == b->list[same].at &&
+           a->list[same].number == b->list[same].number && a->list[same].len == b->list[same].len)
+        same++;
+    CU_ASSERT_EQUAL(same, a->count);
+    if (same < a->count && same < b->count)
+        fprintf(stderr, "%lld bit/s: packet %zu: ours %u at %lld, ns-3's %u at %lld\n", (long long)rate_bps, same,
+                a->list[same].number, (long long)a->list[same].at, b->list[same].number, (long long)b->list[same].at);
+    size_t lost = sender.count - a->count;
+    free(a);
+    free(b);
+    network_close(&network);
+    return lost;
+}
+
+static void drop_tail_is_ns3_packet_by_packet_to_the_nanosecond(void)
+{
+    static const int64_t rates[] = {64000, 300000, 1000000, 2500001, 9999991, 100000000, 7777777777};
+    static const int64_t queues[] = {1600, 9000, 64000};
+    size_t lost = 0;
+    size_t runs = 0;
+    size_t runs_with_loss = 0;
+    for (size_t r = 0; r < sizeof rates / sizeof rates[0]; r++)
+        for (size_t q = 0; q < sizeof queues / sizeof queues[0]; q++, runs++) {
+            size_t dropped = compare(rates[r], (ns3c_nanos)(r * 12345677), queues[q], 1 + r * 10 + q);
+            lost += dropped;
+            runs_with_loss += dropped > 0;
+        }
+    /* The comparison must have been about full queues, too, and not about them alone. */
+    CU_ASSERT_TRUE(lost > 1000);
+    CU_ASSERT_TRUE(runs_with_loss < runs);
+}
+
+struct stream {
+    struct network *network;
+    struct ns3c_udp *udp;
+    struct ns3c_timer *timer;
+    struct ns3c_address to;
+    ns3c_nanos sent[3000];
+    uint32_t number;
+    uint32_t count;
+    ns3c_nanos interval;
+};
+
+static void send_one(void *context, ns3c_nanos now)
+{
+    struct stream *stream = context;
+    stream->sent[stream->number] = now;
+    network_send(stream->network, stream->udp, &stream->to, stream->number++, 1000);
+    if (stream->number < stream->count)
+        stream->network->api->timer_set(stream->timer, now + stream->interval);
+}
+
+/* 3,000 packets at 120 % of a 1 Mbit/s link with a queue of a second, whose root queue discipline is `name`; returns
+ * the mean one-way delay of those that arrive, and how many do. */
+static ns3c_nanos mean_delay(enum ns3c_medium medium, const char *name, size_t *arrived)
+{
+    struct network network = network_open(3);
+    struct ns3c_error error = {0};
+    struct ns3c_link link = {.rate_bps = 1000000, .delay = 10 * MS, .queue_bytes = 125000};
+    struct ns3c_host *from = network_host(&network, network.site, "192.0.2.1", NULL);
+    struct ns3c_host *to = network.api->host_create(network.sim, "to", &error);
+    struct ns3c_address address = network_address("192.0.2.3");
+    struct ns3c_attachment_config config = {
+        .addresses = &address, .address_count = 1, .medium = medium, .up = link, .down = link, .queue_disc = name};
+    CU_ASSERT_PTR_NOT_NULL_FATAL(network.api->host_attach(to, network.site, &config, &error));
+    struct arrivals *arrivals = arrivals_new(&network);
+    network_udp(&network, to, "192.0.2.3:5000", arrivals);
+    struct stream stream = {.network = &network,
+                            .to = network_address("192.0.2.3:5000"),
+                            .count = 3000,
+                            .interval = 1028 * 8 * 1000 / 12 * 10};
+    stream.udp = network_udp(&network, from, "192.0.2.1:4000", NULL);
+    stream.timer = network.api->timer_create(network.sim, send_one, &stream);
+    network.api->timer_set(stream.timer, 0);
+    network_run(&network, 60 * SECOND);
+    ns3c_nanos sum = 0;
+    for (size_t i = 0; i < arrivals->count; i++)
+        sum += arrivals->list[i].at - stream.sent[arrivals->list[i].number];
+    *arrived = arrivals->count;
+    ns3c_nanos mean = arrivals->count > 0 ? sum / (ns3c_nanos)arrivals->count : NS3C_NEVER;
+    free(arrivals);
+    network_close(&network);
+    return mean;
+}
+
+static void ns3_queue_disciplines_do_what_they_are_for(void)
+{
+    static const char *const active[] = {"CoDel", "FqCoDel", "Pie", "FqPie", "Cobalt", "FqCobalt", "Red"};
+    static const char *const passive[] = {"Fifo", "PfifoFast"};
+    size_t arrived;
+    ns3c_nanos plain = mean_delay(NS3C_POINT_TO_POINT, NULL, &arrived);
+    CU_ASSERT_TRUE(plain > 700 * MS && plain < 1020 * MS);
+    CU_ASSERT_TRUE(arrived > 2500 && arrived < 2750);
+    for (size_t i = 0; i < sizeof active / sizeof active[0]; i++) {
+        CU_ASSERT_TRUE(mean_delay(NS3C_POINT_TO_POINT, active[i], &arrived) < 400 * MS);
+        CU_ASSERT_TRUE(arrived > 2000);
+    }
+    for (size_t i = 0; i < sizeof passive / sizeof passive[0]; i++)
+        CU_ASSERT_TRUE(mean_delay(NS3C_POINT_TO_POINT, passive[i], &arrived) > 600 * MS);
+    CU_ASSERT_TRUE(mean_delay(NS3C_CSMA, NULL, &arrived) > 600 * MS);
+    CU_ASSERT_TRUE(mean_delay(NS3C_CSMA, "FqCoDel", &arrived) < 400 * MS);
+}
+
+/* Our CoDel does in the network what link_test holds it to alone: the queue stays near the target of 5 ms. */
+static void our_codel_keeps_a_queue_short(void)
+{
+    struct network network = network_open(4);
+    struct ns3c_link link = {.rate_bps = 1000000, .delay = 10 * MS, .queue_bytes = 125000, .discipline = NS3C_CODEL};
+    struct ns3c_host *from = network_host(&network, network.site, "192.0.2.1", NULL);
+    struct ns3c_host *to;
+    struct ns3c_attachment *attachment = network_attach(&network, &to, network.site, "192.0.2.2", &link);
+    struct arrivals *arrivals = arrivals_new(&network);
+    network_udp(&network, to, "192.0.2.2:5000", arrivals);
+    struct stream stream = {
+        .network = &network, .to = network_address("192.0.2.2:5000"), .count = 3000, .interval = 7800000};
+    stream.udp = network_udp(&network, from, "192.0.2.1:4000", NULL);
+    stream.timer = network.api->timer_create(network.sim, send_one, &stream);
+    network.api->timer_set(stream.timer, 0);
+    network_run(&network, 60 * SECOND);
+    struct ns3c_link_counters counters;
+    network.api->attachment_count(attachment, NS3C_DOWN, &counters);
+    CU_ASSERT_EQUAL(counters.delivered, arrivals->count);
+    CU_ASSERT_EQUAL(counters.offered, 3000);
+    CU_ASSERT_EQUAL(counters.shed + counters.delivered, 3000);
+    CU_ASSERT_TRUE(counters.shed > 50);
+    ns3c_nanos most = 0;
+    for (size_t i = 1; i < arrivals->count; i++) {
+        CU_ASSERT_TRUE(arrivals->list[i].number > arrivals->list[i - 1].number);
+        ns3c_nanos delay = arrivals->list[i].at - stream.sent[arrivals->list[i].number];
+        if (i > arrivals->count / 2 && delay > most)
+            most = delay;
+    }
+    /* 10 ms of wire and 8.2 ms of transmission, and an interval's worth of a queue that grows by 5 %, at most. */
+    CU_ASSERT_TRUE(most < 50 * MS);
+    /* A packet still waiting when the simulation goes must go with it. */
+    network_send(&network, stream.udp, &stream.to, 0, 1000);
+    network_send(&network, stream.udp, &stream.to, 0, 1000);
+    network_run(&network, 60 * SECOND + 1);
+    free(arrivals);
+    network_close(&network);
+}
+
+void ns3c_link_test(void)
+{
+    if (CONFAB_SIM)
+        SUITE("ns3c_link",
+              {"drop-tail is ns-3's, packet by packet, to the nanosecond",
+               drop_tail_is_ns3_packet_by_packet_to_the_nanosecond},
+              {"ns-3's queue disciplines do what they are for", ns3_queue_disciplines_do_what_they_are_for},
+              {"our CoDel keeps a queue short", our_codel_keeps_a_queue_short});
+}
