@@ -181,6 +181,7 @@ static void fill_stream(const struct observer *observer, const struct analysis *
         .payload_type = rtp_stream_payload_type(rtp),
         .connection = connection,
         .copy_of = -1,
+        .moved_from = -1,
         .repeats = -1,
         .first_time = rtp->first_time,
         .last_time = rtp->last_time,
@@ -254,7 +255,8 @@ static int compare_order(const void *a, const void *b)
     return left->number < right->number ? -1 : left->number > right->number;
 }
 
-static bool make_streams(const struct observer *observer, const int64_t *connection_of, struct analysis *analysis)
+static bool make_streams(const struct observer *observer, const struct connections *connections,
+                         struct analysis *analysis)
 {
     uint32_t count = observer->streams.count;
     struct order *orders = calloc(count + 1u, sizeof *orders);
@@ -274,7 +276,7 @@ static bool make_streams(const struct observer *observer, const int64_t *connect
         const struct media_stream *media = &observer->streams.streams[orders[i].number];
         places[orders[i].number] = i;
         struct analysis_stream *stream = &analysis->streams[i];
-        fill_stream(observer, analysis, orders[i].number, connection_of[media->path], stream);
+        fill_stream(observer, analysis, orders[i].number, connections->of_path[media->path], stream);
         if (is_rtx(observer, media)) {
             stream->kind = ANALYSIS_RTX;
             continue;
@@ -291,11 +293,13 @@ static bool make_streams(const struct observer *observer, const int64_t *connect
         fill_media(stream, media, clock >= 0 ? clock : clocks[stream->capture].clocks[stream->payload_type]);
         if (media->copy_of != MEDIA_STREAM_NONE && (double)media->copies >= COPY_SHARE_MIN * (double)media->rtp.packets)
             stream->copy_of = places[media->copy_of];
+        if (media->moved_from != MEDIA_STREAM_NONE)
+            stream->moved_from = places[media->moved_from];
         if (stream->kind == ANALYSIS_RTX && media->repeats_of != MEDIA_STREAM_NONE)
             stream->repeats = places[media->repeats_of];
         if (stream->connection >= 0) {
             struct analysis_connection *connection = &analysis->connections[stream->connection];
-            connection->streams += stream->copy_of < 0;
+            connection->streams += stream->copy_of < 0 && stream->moved_from < 0;
             connection->rtp_packets += stream->copy_of < 0 ? stream->packets : 0;
         }
     }
@@ -397,9 +401,10 @@ static bool make_result(struct observer *observer, struct analysis *analysis)
     analysis->dtls_datagrams = observer->dtls_datagrams;
     analysis->understood = observer_understood(observer);
     make_rtcp(&observer->rtcp, &analysis->rtcp);
-    int64_t *connection_of = connections_make(observer, analysis);
-    bool ok = connection_of != NULL && make_streams(observer, connection_of, analysis) && make_turn(observer, analysis);
-    free(connection_of);
+    struct connections connections;
+    bool ok = connections_make(observer, analysis, &connections) && make_streams(observer, &connections, analysis) &&
+              connections_guess_topology(observer, &connections, analysis) && make_turn(observer, analysis);
+    connections_clear(&connections);
     return ok;
 }
 

@@ -62,6 +62,7 @@ struct analysis_stream {
     enum analysis_answer encrypted;
     int64_t connection; /* index of its connection; -1 for none */
     int64_t copy_of;    /* index of the stream it is another sighting of, on another leg or capture; -1 for none */
+    int64_t moved_from; /* index of the stream that it goes on from, on another path; -1 for none */
     int64_t repeats;    /* rtx: index of the stream that it repeats; -1 for none */
     nanos first_time;
     nanos last_time;
@@ -98,7 +99,7 @@ struct analysis_connection {
     double ice_ms;
     double dtls_ms;
     enum analysis_topology topology;
-    uint64_t streams; /* copies not counted */
+    uint64_t streams; /* copies and continuations not counted */
     uint64_t rtp_packets;
 };
 

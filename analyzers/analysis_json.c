@@ -85,6 +85,7 @@ static json_t *stream(const struct analysis_stream *s)
     json_object_set_new(object, "peer", address(&s->peer));
     json_object_set_new(object, "connection", count_or_null(s->connection));
     json_object_set_new(object, "copy_of", count_or_null(s->copy_of));
+    json_object_set_new(object, "moved_from", count_or_null(s->moved_from));
     json_object_set_new(object, "repeats", count_or_null(s->repeats));
     return object;
 }

@@ -95,6 +95,8 @@ static void write_stream(const struct analysis *analysis, size_t index, FILE *ou
              address_format(&stream->destination, destination));
     if (stream->copy_of >= 0)
         snprintf(note, sizeof note, " = #%" PRId64, stream->copy_of);
+    else if (stream->moved_from >= 0)
+        snprintf(note, sizeof note, " from #%" PRId64, stream->moved_from);
     else if (stream->repeats >= 0)
         snprintf(note, sizeof note, " of #%" PRId64, stream->repeats);
     fprintf(out, "#%-4zu %-44s %08" PRIx32 " %3u %-7s %-12s %8" PRIu64 " %6" PRIu64 " %5" PRIu64 " %7s %7s %8s %5s%s\n",
@@ -135,7 +137,8 @@ static void write_streams(const struct analysis *analysis, FILE *out)
     free(ranked);
     if (count > STREAMS_SHOWN)
         fprintf(out, "… and %zu smaller ones: --format json lists them\n", count - STREAMS_SHOWN);
-    fputs("jitter (mean) and gaps in ms; = #n: the same packets as stream n, on another leg or in another capture\n",
+    fputs("jitter (mean) and gaps in ms; = #n: the same packets as stream n, on another leg or in another capture; "
+          "from #n: goes on from it on another path; of #n: repeats it\n",
           out);
 }
 

@@ -409,8 +409,10 @@ static bool map(struct capture *capture, int fd, struct error *error)
     if (capture->len == 0)
         return true;
     void *mapping = mmap(NULL, capture->len, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (mapping == MAP_FAILED)
-        return error_set(error, ERROR_INPUT, "can't be mapped into memory: %s", strerror(errno));
+    if (mapping == MAP_FAILED) {
+        error_set(error, ERROR_INPUT, "can't be mapped into memory: %s", strerror(errno));
+        return false;
+    }
     madvise(mapping, capture->len, MADV_SEQUENTIAL);
     capture->mapping = mapping;
     capture->data = mapping;

@@ -55,6 +55,7 @@ uint32_t media_streams_add(struct media_streams *streams, uint32_t path, uint8_t
         .ssrc = ssrc,
         .direction = direction,
         .copy_of = MEDIA_STREAM_NONE,
+        .moved_from = MEDIA_STREAM_NONE,
         .repeats_of = MEDIA_STREAM_NONE,
     };
     struct stream_key key = {.path = path, .ssrc = ssrc, .direction = direction};

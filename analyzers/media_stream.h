@@ -29,6 +29,8 @@ struct media_stream {
     uint32_t copy_of; /* the stream that its packets were first seen in, MEDIA_STREAM_NONE */
     uint64_t copies;  /* how many of them */
 
+    uint32_t moved_from; /* the stream that it goes on from, on another path of the same connection */
+
     uint32_t repeats_of; /* another stream on the path that had the same timestamps before, as with RTX */
     uint64_t repeats;    /* for how many packets */
 
