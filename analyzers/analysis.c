@@ -199,9 +199,9 @@ static void fill_stream(const struct observer *observer, const struct analysis *
         .jitter_mean_ms = NAN,
         .jitter_max_ms = NAN,
         .jitter_last_ms = NAN,
-        .delta_min_ms = rtp->delta_min_ms < 0 ? NAN : rtp->delta_min_ms,
-        .delta_mean_ms = rtp->delta_min_ms < 0 ? NAN : rtp->delta_mean_ms,
-        .delta_max_ms = rtp->delta_min_ms < 0 ? NAN : rtp->delta_max_ms,
+        .delta_min_ms = rtp->regular == 0 ? NAN : rtp->delta_min_ms,
+        .delta_mean_ms = rtp->regular == 0 ? NAN : rtp->delta_mean_ms,
+        .delta_max_ms = rtp->regular == 0 ? NAN : rtp->delta_max_ms,
         .frames = -1,
         .fps = NAN,
     };
@@ -222,7 +222,7 @@ static void fill_media(struct analysis_stream *stream, const struct media_stream
     stream->kind = stream->clock_rate == 90000 ? ANALYSIS_VIDEO : ANALYSIS_AUDIO;
     if (media->rtp.packets > 1)
         stream->jitter_last_ms = media->rtp.jitter_ms[clock];
-    if (media->rtp.delta_min_ms >= 0) {
+    if (media->rtp.regular > 0) {
         stream->jitter_mean_ms = media->rtp.jitter_mean_ms[clock];
         stream->jitter_max_ms = media->rtp.jitter_max_ms[clock];
     }

@@ -116,7 +116,7 @@ static nanos to_nanos(const struct capture_interface *interface, uint64_t ticks)
     if (whole > INT64_MAX || __builtin_add_overflow((int64_t)whole, interface->offset_s, &seconds) || seconds < 0 ||
         seconds > INT64_MAX / NANOS_PER_S - 1)
         return 0;
-    uint64_t fraction = per_second <= 1000000000u ? rest * (1000000000u / per_second)
+    uint64_t fraction = per_second <= 1000000000u ? rest * 1000000000u / per_second
                                                   : (uint64_t)((double)rest * 1e9 / (double)per_second);
     return seconds * NANOS_PER_S + (nanos)fraction;
 }

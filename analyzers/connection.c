@@ -163,17 +163,24 @@ static void gather(const struct gatherer *gatherer, struct gathering *g, uint32_
     if (path->dtls.srtp_profile != 0)
         g->srtp_profile = path->dtls.srtp_profile;
     g->connected |= path->first_success != NANOS_NEVER || path->streams > 0 || path->dtls.server_hello;
-    uint64_t score = 1 + path->rtp_packets * 8 + (path->dtls.server_hello ? 4u : 0) +
-                     (path->nominated != NANOS_NEVER ? 2u : 0) + (path->first_success != NANOS_NEVER ? 1u : 0);
-    if (score > g->main_score) {
-        g->main_score = score;
-        g->main_path = number;
-    }
     uint8_t transport;
     if (is_relayed(gatherer, path, &transport)) {
         g->relay_last = nanos_max(g->relay_last, path->last_media);
         g->relay_nominated |= path->nominated != NANOS_NEVER;
         g->relay_transport = transport > g->relay_transport ? transport : g->relay_transport;
+    }
+}
+
+/* Of the paths that were in use at the end, the one with the most media; without media, the one that got furthest. */
+static void choose_main_path(const struct gatherer *gatherer, struct gathering *g, uint32_t number)
+{
+    const struct path *path = &gatherer->observer->paths.paths[number];
+    bool in_use = path->last_media >= 0 && path->last_media + SELECTED_SPAN >= g->last_media;
+    uint64_t score = 1 + (in_use ? path->rtp_packets * 8 : 0) + (path->dtls.server_hello ? 4u : 0) +
+                     (path->nominated != NANOS_NEVER ? 2u : 0) + (path->first_success != NANOS_NEVER ? 1u : 0);
+    if (score > g->main_score) {
+        g->main_score = score;
+        g->main_path = number;
     }
 }
 
@@ -218,6 +225,8 @@ static bool conclude_all(const struct gatherer *gatherer, struct gathering *gath
         gatherings[i] = NOTHING_YET;
     for (uint32_t i = 0; i < count; i++)
         gather(gatherer, &gatherings[paths_root(paths, i)], i);
+    for (uint32_t i = 0; i < count; i++)
+        choose_main_path(gatherer, &gatherings[paths_root(paths, i)], i);
     uint32_t connected = 0;
     for (uint32_t i = 0; i < count; i++)
         connected += gatherings[i].connected;

@@ -61,7 +61,7 @@ uint32_t flows_get(struct flows *flows, const struct flow_key *key)
         .ends = {key->ends[0], key->ends[1]},
         .vantage = key->vantage,
         .protocol = key->protocol,
-        .framing = key->protocol == PACKET_UDP ? FLOW_DATAGRAMS : FLOW_STREAM_UNKNOWN,
+        .framing = key->protocol == PACKET_UDP ? FLOW_DATAGRAMS : FLOW_OTHER,
         .path = PATH_NONE,
         .allocation = ALLOCATION_NONE,
         .tcp = TABLE_NONE,

@@ -15,11 +15,10 @@
 #define FLOW_LIMIT ((uint32_t)1 << 18)
 
 enum flow_framing {
-    FLOW_DATAGRAMS,      /* UDP */
-    FLOW_STREAM_UNKNOWN, /* TCP whose first bytes haven't told yet */
-    FLOW_TURN,           /* STUN messages and ChannelData one after the other (RFC 8656, section 3.1) */
-    FLOW_LENGTH_PREFIX,  /* two bytes of length before each (RFC 4571), as ICE over TCP has it */
-    FLOW_TLS,            /* can't be looked into */
+    FLOW_DATAGRAMS,     /* UDP */
+    FLOW_TURN,          /* STUN messages and ChannelData one after the other (RFC 8656, section 3.1) */
+    FLOW_LENGTH_PREFIX, /* two bytes of length before each (RFC 4571), as ICE over TCP has it */
+    FLOW_TLS,           /* can't be looked into */
     FLOW_OTHER,
 };
 

@@ -340,7 +340,7 @@ enum observed observer_rtcp(struct observer *observer, struct place *place, cons
         return OBSERVED_LIMIT;
     struct path *path = &observer->paths.paths[place->path];
     path->rtcp_plain |= plain;
-    path->rtcp_encrypted |= !plain;
+    path->rtcp_encrypted |= !plain && captured == len;
     bool copy = is_copy(observer, place, data, captured, len);
     struct rtcp_counts *counts = &observer->rtcp;
     counts->compounds += !copy;
@@ -373,7 +373,7 @@ void observer_finish_media(struct observer *observer)
                 promote(observer, candidate);
         }
     }
-    for (size_t i = 0; i < SIGHTING_SETS; i++) {
+    for (size_t i = 0; observer->sightings->count > 0 && i < SIGHTING_SETS; i++) {
         for (size_t way = 0; way < SIGHTING_WAYS; way++) {
             if (observer->sightings->sets[i][way].hash != 0)
                 sighting_over(observer, &observer->sightings->sets[i][way]);

@@ -146,7 +146,7 @@ static enum observed observe_tcp(struct observer *observer, struct place *place,
     place->flow = flows_find(&observer->flows, &key);
     if (place->flow == FLOW_NONE) {
         enum flow_framing framing = tcp_stream_framing(packet->data, packet->captured_len);
-        if (framing != FLOW_TURN && framing != FLOW_LENGTH_PREFIX && framing != FLOW_TLS)
+        if (framing == FLOW_OTHER)
             return OBSERVED_NOT_WEBRTC;
         place->flow = flows_get(&observer->flows, &key);
         if (place->flow == FLOW_NONE)

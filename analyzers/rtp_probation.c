@@ -59,10 +59,10 @@ static int consecutive(const struct rtp_candidate *candidate)
         const struct rtp_sample *b = &candidate->samples[i];
         int step = (int16_t)(uint16_t)(b->sequence - a->sequence);
         int32_t ticks = (int32_t)(b->timestamp - a->timestamp);
-        if (step == 0 || step > SEQUENCE_STEP_MAX || step < -SEQUENCE_STEP_MAX || ticks > TIMESTAMP_STEP_MAX ||
+        if (step > SEQUENCE_STEP_MAX || step < -SEQUENCE_STEP_MAX || ticks > TIMESTAMP_STEP_MAX ||
             ticks < -TIMESTAMP_STEP_MAX)
             break;
-        run++;
+        run += step != 0;
     }
     return run;
 }

@@ -10,7 +10,7 @@
 #include "analyzers/rtp_stream.h"
 #include "base/address.h"
 
-#define RTP_PROBATION_SAMPLES 4
+#define RTP_PROBATION_SAMPLES 6 /* four in a row, with room for duplicates */
 #define RTP_PROBATION_SETS 4096
 #define RTP_PROBATION_WAYS 2
 

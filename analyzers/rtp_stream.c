@@ -206,10 +206,11 @@ static void count_arrival(struct rtp_stream *stream, const struct rtp_sample *sa
     }
     if (regular) {
         stream->delta_mean_ms = (stream->delta_mean_ms * (gaps - 1.0) + arrival_ms) / gaps;
-        if (stream->delta_min_ms < 0 || arrival_ms < stream->delta_min_ms)
+        if (stream->regular == 0 || arrival_ms < stream->delta_min_ms)
             stream->delta_min_ms = arrival_ms;
         if (arrival_ms > stream->delta_max_ms)
             stream->delta_max_ms = arrival_ms;
+        stream->regular++;
     }
     if (in_order) {
         stream->reference_time = sample->time;
@@ -224,7 +225,6 @@ void rtp_stream_update(struct rtp_stream *stream, const struct rtp_sample *sampl
         stream->lowest = stream->highest = 65536 + (int64_t)sample->sequence;
         stream->seen[0] = 1;
         stream->reference_timestamp = stream->first_timestamp = ((int64_t)1 << 32) + sample->timestamp;
-        stream->delta_min_ms = -1;
     } else {
         count_arrival(stream, sample);
         count_sequence(stream, sample->sequence);

@@ -46,7 +46,8 @@ struct rtp_stream {
     int64_t reference_timestamp;
     int64_t first_timestamp;
 
-    double delta_min_ms; /* negative before there is one */
+    uint64_t regular; /* packets that count in the figures below; they mean nothing while it is 0 */
+    double delta_min_ms;
     double delta_mean_ms;
     double delta_max_ms;
     double jitter_ms[RTP_STREAM_CLOCKS];

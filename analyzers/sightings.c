@@ -17,6 +17,7 @@ struct sighting *sightings_get(struct sightings *sightings, uint64_t hash, nanos
             place = &set[i];
     }
     *known = false;
+    sightings->count++;
     *evicted = *place;
     *place = (struct sighting){.hash = hash, .first_time = now};
     return place;

@@ -28,6 +28,7 @@ struct sighting {
 };
 
 struct sightings {
+    uint64_t count; /* ever recorded */
     struct sighting sets[SIGHTING_SETS][SIGHTING_WAYS];
 };
 

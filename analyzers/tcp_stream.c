@@ -258,9 +258,17 @@ static void skip_gap(const struct reading *reading)
 static void wait(const struct reading *reading, const struct packet *packet)
 {
     struct tcp_direction *direction = reading->direction;
-    for (uint32_t i = 0; i < direction->pending_count; i++) {
-        if (direction->pending[i].sequence == packet->sequence)
-            pending_drop(reading, i--);
+    uint32_t i = 0;
+    while (i < direction->pending_count) {
+        const struct tcp_segment *segment = &direction->pending[i];
+        int32_t starts_before = (int32_t)(packet->sequence - segment->sequence);
+        int32_t ends_after = (int32_t)(segment->sequence + segment->len - packet->sequence - (uint32_t)packet->len);
+        if (starts_before >= 0 && ends_after >= 0)
+            return; /* nothing new */
+        if (starts_before <= 0 && ends_after <= 0)
+            pending_drop(reading, i);
+        else
+            i++;
     }
     bool room = direction->pending_count < TCP_STREAM_PENDING &&
                 reading->streams->memory + packet->captured_len <= TCP_STREAMS_MEMORY;

@@ -48,7 +48,8 @@ struct tcp_streams {
 uint32_t tcp_streams_add(struct tcp_streams *streams);
 void tcp_streams_clear(struct tcp_streams *streams);
 
-/* What a connection's first bytes say it carries. FLOW_STREAM_UNKNOWN when there are too few. */
+/* What a connection's first bytes, all in one segment, say it carries: FLOW_TURN, FLOW_LENGTH_PREFIX, FLOW_TLS, or
+ * FLOW_OTHER. */
 enum flow_framing tcp_stream_framing(const uint8_t *data, size_t len);
 
 typedef void (*tcp_stream_frame)(void *user, const uint8_t *data, size_t captured_len, size_t len);
