@@ -30,6 +30,8 @@ void nack_generator_set_rtt(struct nack_generator *generator, nanos rtt) { gener
 
 static void drop_first(struct nack_generator *generator, size_t count)
 {
+    if (count == 0)
+        return;
     generator->count -= count;
     memmove(generator->missing, generator->missing + count, generator->count * sizeof *generator->missing);
     if (generator->count == 0)

@@ -94,8 +94,8 @@ static void append(struct retransmission_buffer *buffer, size_t at, struct recor
     buffer->count++;
 }
 
-/* Moves everything into a ring and an index of other sizes. False, and all as it was, when memory is out. */
-static bool resize(struct retransmission_buffer *buffer, size_t cap, size_t index_size)
+/* Moves everything into a ring and an index of other sizes; when memory is out, all stays as it is. */
+static void resize(struct retransmission_buffer *buffer, size_t cap, size_t index_size)
 {
     struct retransmission_buffer resized = {.window = buffer->window,
                                             .bytes_max = buffer->bytes_max,
@@ -106,17 +106,17 @@ static bool resize(struct retransmission_buffer *buffer, size_t cap, size_t inde
     if (resized.bytes == NULL || resized.index == NULL) {
         free(resized.bytes);
         free(resized.index);
-        return false;
+        return;
     }
     while (buffer->count > 0) {
         size_t at = oldest_at(buffer);
         append(&resized, resized.tail, record_at(buffer, at), buffer->bytes + at + sizeof(struct record));
         drop_oldest(buffer);
     }
-    free(buffer->bytes);
-    free(buffer->index);
+    struct retransmission_buffer old = *buffer;
     *buffer = resized;
-    return true;
+    free(old.bytes);
+    free(old.index);
 }
 
 static bool is_old(const struct retransmission_buffer *buffer, struct record record, uint32_t now_ms)
@@ -125,7 +125,7 @@ static bool is_old(const struct retransmission_buffer *buffer, struct record rec
 }
 
 /* Fits the memory to what is stored, with `size` bytes more to come. */
-static bool make_room(struct retransmission_buffer *buffer, size_t size)
+static void make_room(struct retransmission_buffer *buffer, size_t size)
 {
     size_t index_size = buffer->index_size > 0 ? buffer->index_size : INDEX_FIRST;
     if ((buffer->count + 1) * 4 > index_size * 3 && index_size < INDEX_MAX)
@@ -139,7 +139,8 @@ static bool make_room(struct retransmission_buffer *buffer, size_t size)
         cap = grown < buffer->used + size ? buffer->used + size : grown;
         cap = cap < buffer->bytes_max ? cap : buffer->bytes_max;
     }
-    return (cap == buffer->cap && index_size == buffer->index_size) || resize(buffer, cap, index_size);
+    if (cap != buffer->cap || index_size != buffer->index_size)
+        resize(buffer, cap, index_size);
 }
 
 bool retransmission_buffer_store(struct retransmission_buffer *buffer, const uint8_t *data, size_t len, nanos now)
@@ -150,11 +151,12 @@ bool retransmission_buffer_store(struct retransmission_buffer *buffer, const uin
         return false;
     while (buffer->count > 0 && is_old(buffer, record_at(buffer, oldest_at(buffer)), now_ms))
         drop_oldest(buffer);
-    if (!make_room(buffer, size) && buffer->cap < size)
-        return false;
+    make_room(buffer, size); /* without memory for more, older packets go */
     size_t at;
-    while ((at = place_for(buffer, size)) == SIZE_MAX)
+    while ((at = place_for(buffer, size)) == SIZE_MAX && buffer->count > 0)
         drop_oldest(buffer);
+    if (at == SIZE_MAX)
+        return false;
     append(buffer, at, (struct record){.at_ms = now_ms, .len = (uint16_t)len, .sequence = bytes_get16(data + 2)}, data);
     return true;
 }

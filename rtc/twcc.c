@@ -197,8 +197,8 @@ static size_t chunk_delta_bytes(uint16_t chunk, uint16_t count)
 {
     bool is_run = (chunk & 0x8000) == 0;
     size_t bytes = 0;
-    for (uint16_t i = 0; i < (is_run ? 1 : count); i++) {
-        enum symbol symbol = chunk_symbol(chunk, i);
+    for (int i = 0; i < (is_run ? 1 : count); i++) {
+        enum symbol symbol = chunk_symbol(chunk, (uint16_t)i);
         if (symbol == RESERVED)
             return SIZE_MAX;
         bytes += is_run ? (size_t)symbol * count : (size_t)symbol;

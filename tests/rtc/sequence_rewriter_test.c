@@ -167,8 +167,8 @@ static void subscriber_receives(int source, const struct sent *sent, const struc
 {
     int64_t number = rtp_unwrap_sequence(call.highest, rewritten->sequence);
     call.highest = number > call.highest ? number : call.highest;
-    int64_t at = number - 0x10000;
-    CU_ASSERT_TRUE_FATAL(at >= 0 && at < SENT_MAX);
+    size_t at = (size_t)(number - 0x10000);
+    CU_ASSERT_TRUE_FATAL(at < SENT_MAX);
     CU_ASSERT_TRUE(call.arrived[at] == 0 ||
                    (call.origin[at].source == source && call.origin[at].sequence == sent->sequence));
     call.arrived[at] = 1;
