@@ -105,6 +105,11 @@ static void read_success(struct ice_agent *agent, int index, const struct addres
         ice_select(agent, index, now);
     } else if (index == agent->selected) {
         ice_selected_refresh(agent);
+        if (agent->nominating != ICE_NONE &&
+            ice_pair_class(agent, &agent->pairs[agent->nominating]) <= ice_pair_class(agent, pair)) {
+            agent->pairs[agent->nominating].deadline = NANOS_NEVER; /* it came back before it was replaced */
+            agent->nominating = ICE_NONE;
+        }
     } else if (pair->nominated && !agent->controlling) {
         ice_follow_nomination(agent, index, now);
     }

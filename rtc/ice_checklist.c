@@ -5,9 +5,22 @@
 
 #define PAIRS_AT_FIRST 4
 
-bool ice_pair_relayed(const struct ice_agent *agent, const struct ice_pair *pair)
+enum ice_pair_class ice_pair_class(const struct ice_agent *agent, const struct ice_pair *pair)
 {
-    return agent->bases[pair->base].type == ICE_RELAYED || agent->remotes[pair->remote].type == ICE_RELAYED;
+    uint8_t remote = agent->remotes[pair->remote].type;
+    uint8_t local = agent->bases[pair->base].type;
+    if (local == ICE_RELAYED || remote == ICE_RELAYED)
+        return local == remote ? ICE_CLASS_TWO_RELAYS : ICE_CLASS_RELAY;
+    if (pair->valid)
+        local = agent->locals[pair->local].type;
+    return local == ICE_HOST && remote == ICE_HOST ? ICE_CLASS_HOST : ICE_CLASS_REFLEXIVE;
+}
+
+bool ice_pair_above(const struct ice_agent *agent, const struct ice_pair *pair, const struct ice_pair *other)
+{
+    enum ice_pair_class class = ice_pair_class(agent, pair);
+    enum ice_pair_class other_class = ice_pair_class(agent, other);
+    return class != other_class ? class > other_class : pair->priority > other->priority;
 }
 
 int ice_pair_find(const struct ice_agent *agent, uint8_t base, const struct address *remote)
@@ -171,7 +184,8 @@ void ice_pairs_rank(struct ice_agent *agent)
 bool ice_pair_pending(const struct ice_agent *agent, const struct ice_pair *pair)
 {
     return ice_pair_current(agent, pair) && pair->state <= ICE_PAIR_IN_PROGRESS &&
-           (!ice_selected_ok(agent) || pair->priority > agent->pairs[agent->selected].priority);
+           (!ice_selected_ok(agent) ||
+            ice_pair_class(agent, pair) > ice_pair_class(agent, &agent->pairs[agent->selected]));
 }
 
 static void wait_again(struct ice_pair *pair)

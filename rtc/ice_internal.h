@@ -35,7 +35,8 @@
 #define ICE_LAST_WAIT 8
 /* RTO grows with the number of checks in progress (RFC 8445, section 14.3), but hole punching is waiting for it. */
 #define ICE_MAX_RTO NANOS_PER_S
-/* Pairs that all failed may yet be saved by a peer-reflexive candidate (RFC 8863): not before this since the start. */
+/* When all pairs have failed, or all direct ones, a check of the peer's may yet bring another (RFC 8863): no verdict
+ * before this much time since the start. */
 #define ICE_LEAST_PATIENCE (10 * NANOS_PER_S)
 
 /* Credentials of one generation: ours, and the peer's once they are known. */
@@ -263,8 +264,19 @@ static inline bool ice_pair_current(const struct ice_agent *agent, const struct 
 {
     return pair->generation == agent->generation;
 }
-/* Does either side of it go through a relay? */
-bool ice_pair_relayed(const struct ice_agent *agent, const struct ice_pair *pair);
+/* What makes one path better than another beyond doubt. Priorities rank finer, but the two agents of a pair see
+ * different ones where one of them knows a candidate as peer-reflexive only; so a pair that has been selected gives way
+ * only to one of a higher class. */
+enum ice_pair_class {
+    ICE_CLASS_TWO_RELAYS,
+    ICE_CLASS_RELAY,
+    ICE_CLASS_REFLEXIVE,
+    ICE_CLASS_HOST, /* no NAT in between */
+};
+/* The class it has, or, while it is not valid, the highest that it may turn out to have. */
+enum ice_pair_class ice_pair_class(const struct ice_agent *agent, const struct ice_pair *pair);
+/* Does it rank above the other, by class, then by priority? */
+bool ice_pair_above(const struct ice_agent *agent, const struct ice_pair *pair, const struct ice_pair *other);
 int ice_pair_find(const struct ice_agent *agent, uint8_t base, const struct address *remote);
 /* Pairs a base with a remote candidate if the two can reach each other, are no pair yet and the list has room for one
  * of its rank; the pair's index or ICE_NONE. */
@@ -273,7 +285,7 @@ void ice_pair_remove(struct ice_agent *agent, int index);
 void ice_pairs_form(struct ice_agent *agent, int base, int remote);
 /* Computes all priorities anew: the role or a candidate's priority has changed. */
 void ice_pairs_rank(struct ice_agent *agent);
-/* May this pair still become a better one than the selected? */
+/* Is it yet to be checked, and might it be of a higher class than the selected one? */
 bool ice_pair_pending(const struct ice_agent *agent, const struct ice_pair *pair);
 void ice_pair_transaction_new(struct ice_agent *agent, struct ice_pair *pair);
 void ice_pair_fail(struct ice_agent *agent, int index);

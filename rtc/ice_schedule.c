@@ -26,7 +26,7 @@ static bool worth_repeating(const struct ice_agent *agent, int index)
 {
     const struct ice_pair *pair = &agent->pairs[index];
     return pair->deadline != NANOS_NEVER &&
-           (index == agent->nominating || pair->nominated || ice_pair_pending(agent, pair));
+           (index == agent->nominating || index == agent->selected || pair->nominated || ice_pair_pending(agent, pair));
 }
 
 /* Until the outstanding request is sent again or given up. */

@@ -86,7 +86,7 @@ void ice_follow_nomination(struct ice_agent *agent, int index, nanos now)
     if (index == agent->selected) {
         agent->challenger = ICE_NONE;
     } else if (!ice_selected_ok(agent) || agent->challenger == index ||
-               agent->pairs[index].priority > agent->pairs[agent->selected].priority) {
+               ice_pair_above(agent, &agent->pairs[index], &agent->pairs[agent->selected])) {
         ice_select(agent, index, now);
     } else {
         agent->challenger = (int16_t)index;
@@ -99,7 +99,7 @@ static void reconsider(struct ice_agent *agent, nanos now)
     for (int i = 0; i < agent->pair_count; i++) {
         const struct ice_pair *pair = &agent->pairs[i];
         if (pair->nominated && pair->valid && i != agent->selected && ice_pair_current(agent, pair) &&
-            (!ice_selected_ok(agent) || pair->priority > agent->pairs[agent->selected].priority))
+            (!ice_selected_ok(agent) || ice_pair_above(agent, pair, &agent->pairs[agent->selected])))
             ice_select(agent, i, now);
     }
 }
@@ -110,7 +110,7 @@ static int best_valid(const struct ice_agent *agent)
     for (int i = 0; i < agent->pair_count; i++) {
         const struct ice_pair *pair = &agent->pairs[i];
         if (pair->valid && ice_pair_current(agent, pair) &&
-            (best == ICE_NONE || pair->priority > agent->pairs[best].priority))
+            (best == ICE_NONE || ice_pair_above(agent, pair, &agent->pairs[best])))
             best = i;
     }
     return best;
@@ -129,7 +129,7 @@ static bool better_to_come(const struct ice_agent *agent, const struct ice_pair 
         const struct ice_pair *pair = &agent->pairs[i];
         if (pair == best || !ice_pair_pending(agent, pair))
             continue;
-        if (doubtful ? !ice_pair_relayed(agent, pair) : pair->priority > best->priority)
+        if (doubtful ? ice_pair_class(agent, pair) > ICE_CLASS_RELAY : ice_pair_above(agent, pair, best))
             return true;
     }
     return doubtful && !agent->remote_done;
@@ -145,9 +145,9 @@ static nanos nomination_at(const struct ice_agent *agent, int *index)
     if (*index == ICE_NONE)
         return NANOS_NEVER;
     const struct ice_pair *best = &agent->pairs[*index];
-    if (ice_selected_ok(agent) && best->priority <= agent->pairs[agent->selected].priority)
+    if (ice_selected_ok(agent) && ice_pair_class(agent, best) <= ice_pair_class(agent, &agent->pairs[agent->selected]))
         return NANOS_NEVER;
-    bool doubtful = ice_pair_relayed(agent, best) || unclear(agent, best);
+    bool doubtful = ice_pair_class(agent, best) <= ICE_CLASS_RELAY || unclear(agent, best);
     if (!better_to_come(agent, best, doubtful))
         return agent->first_valid_at;
     return agent->first_valid_at + (doubtful ? agent->timing.relay_wait : agent->timing.nomination_wait);
@@ -197,6 +197,23 @@ bool ice_agent_may_send(const struct ice_agent *agent)
     return agent->selected != ICE_NONE && agent->state != ICE_STATE_FAILED;
 }
 
+/* Consent checks are sent once each, so where a third of all packets is lost, six in a row fail every now and then. Half
+ * way to the end of consent the pair is checked as any other, with retransmissions. */
+static nanos doubt_at(const struct ice_agent *agent)
+{
+    if (agent->lite || agent->selected == ICE_NONE || agent->consent_expires == NANOS_NEVER ||
+        agent->pairs[agent->selected].state != ICE_PAIR_SUCCEEDED)
+        return NANOS_NEVER;
+    return agent->consent_expires - agent->timing.consent_timeout / 2;
+}
+
+static void check_selected(struct ice_agent *agent)
+{
+    struct ice_pair *pair = &agent->pairs[agent->selected];
+    pair->state = ICE_PAIR_FAILED;
+    ice_pair_trigger(agent, pair);
+}
+
 /* --- states ----------------------------------------------------------------------------------------------------------- */
 
 static bool anything_pending(const struct ice_agent *agent)
@@ -243,11 +260,17 @@ static void disconnect(struct ice_agent *agent)
         ice_pairs_recheck(agent);
 }
 
-static bool complete(const struct ice_agent *agent)
+/* While the selected pair is relayed, a direct one may yet come from a check of the peer's that opens a NAT. */
+static nanos completed_at(const struct ice_agent *agent)
 {
     if (agent->state != ICE_STATE_CONNECTED || !ice_selected_ok(agent) || agent->nominating != ICE_NONE)
-        return false;
-    return agent->lite || (agent->gathered && agent->remote_done && !anything_pending(agent));
+        return NANOS_NEVER;
+    if (agent->lite)
+        return agent->first_valid_at;
+    if (!agent->gathered || !agent->remote_done || anything_pending(agent))
+        return NANOS_NEVER;
+    bool relayed = ice_pair_class(agent, &agent->pairs[agent->selected]) <= ICE_CLASS_RELAY;
+    return agent->checking_since + (relayed ? ICE_LEAST_PATIENCE : 0);
 }
 
 void ice_selection_tick(struct ice_agent *agent, nanos now)
@@ -263,6 +286,8 @@ void ice_selection_tick(struct ice_agent *agent, nanos now)
     }
     if (now >= agent->consent_expires)
         ice_consent_revoke(agent);
+    if (now >= doubt_at(agent))
+        check_selected(agent);
     if (now >= disconnected_at(agent))
         disconnect(agent);
     if (now >= failed_at(agent))
@@ -272,15 +297,15 @@ void ice_selection_tick(struct ice_agent *agent, nanos now)
     int index = ICE_NONE;
     if (now >= nomination_at(agent, &index) && index != ICE_NONE)
         nominate(agent, index, now);
-    if (complete(agent))
+    if (now >= completed_at(agent))
         ice_state_set(agent, ICE_STATE_COMPLETED);
 }
 
 nanos ice_selection_deadline(const struct ice_agent *agent)
 {
     int index = ICE_NONE;
-    nanos deadline = nanos_min(agent->consent_expires, disconnected_at(agent));
-    deadline = nanos_min(deadline, failed_at(agent));
+    nanos deadline = nanos_min(agent->consent_expires, nanos_min(doubt_at(agent), disconnected_at(agent)));
+    deadline = nanos_min(deadline, nanos_min(failed_at(agent), completed_at(agent)));
     return nanos_min(deadline, nomination_at(agent, &index));
 }
 

@@ -129,6 +129,8 @@ static void send_from(struct ice_network *net, int index, int base, const struct
 {
     struct ice_side *side = &net->sides[index];
     side->sent++;
+    if (net->tap != NULL)
+        net->tap(net, index, base, to, data, len);
     if (side->cut)
         return;
     if (base == side->relay_base) {
@@ -278,7 +280,7 @@ static void act_on_events(struct ice_network *net, int index)
             side->candidates[event.candidate.type]++;
             if (net->vanilla)
                 message.at += 500 * NANOS_PER_MS;
-            if (!net->signal_nothing)
+            if (!side->silent)
                 post(net, message, &event.candidate, sizeof event.candidate);
             break;
         case ICE_EVENT_GATHERED:
@@ -286,7 +288,7 @@ static void act_on_events(struct ice_network *net, int index)
             message.kind = END;
             if (net->vanilla)
                 message.at += 500 * NANOS_PER_MS;
-            if (!net->signal_nothing)
+            if (!side->silent)
                 post(net, message, NULL, 0);
             break;
         case ICE_EVENT_STATE:

@@ -20,6 +20,7 @@ struct ice_side {
     struct address permitted[ICE_NETWORK_PERMISSIONS];
     size_t permitted_count;
     bool cut;        /* its access link is down */
+    bool silent;     /* its candidates are not signalled */
     bool udp_direct; /* false: only the relay can be reached, as when UDP is blocked */
 
     /* What happened. */
@@ -45,7 +46,6 @@ struct ice_network {
     nanos answer_delay;  /* after the offer, before the answer is sent */
     nanos candidate_lag; /* how much later than everything else candidates are signalled */
     bool vanilla;        /* candidates are signalled all at once, when gathering is done */
-    bool signal_nothing; /* no candidates at all */
     bool stun_dead;
     struct address stun[2];
     struct ice_side sides[2];
@@ -54,6 +54,10 @@ struct ice_network {
     size_t event_cap;
     uint64_t next_order;
     uint64_t drops;
+    /* Sees each datagram an agent writes; may be NULL. */
+    void (*tap)(struct ice_network *net, int side, int base, const struct address *remote, const uint8_t *data,
+                size_t len);
+    void *tap_user;
     bool stalled; /* an agent gave a deadline that does not move: a bug */
 };
 
