@@ -12,7 +12,7 @@ using namespace ns3c;
 
 static bool link_config_of(link_config *out, const ns3c_link *link, const char *which, ns3c_error *error)
 {
-    if (link->discipline != NS3C_DROP_TAIL && link->discipline != NS3C_CODEL)
+    if (raw(link->discipline) != NS3C_DROP_TAIL && raw(link->discipline) != NS3C_CODEL)
         return fail(error, NS3C_INVALID, "%s: discipline must be NS3C_DROP_TAIL or NS3C_CODEL", which);
     *out = link_config{};
     out->rate_bps = link->rate_bps;
@@ -146,7 +146,7 @@ bool ns3c_attachment::configure(const ns3c_attachment_config *config, ns3c_error
     if (mtu < mtu_min || mtu > MTU_MAX)
         return fail(error, NS3C_INVALID, "mtu must be %u to %d", mtu_min, MTU_MAX);
     sim->mtu_min = std::min(sim->mtu_min, mtu);
-    if (config->medium != NS3C_MODEL) {
+    if (raw(config->medium) != NS3C_MODEL) {
         medium = medium_create(this, config, error);
         return medium != nullptr;
     }
@@ -238,7 +238,7 @@ extern "C" bool ns3c_attachment_set_link(struct ns3c_attachment *attachment, enu
 {
     if (attachment == nullptr || link == nullptr)
         return fail(error, NS3C_INVALID, "needs an attachment and a link");
-    if (direction != NS3C_UP && direction != NS3C_DOWN)
+    if (raw(direction) != NS3C_UP && raw(direction) != NS3C_DOWN)
         return fail(error, NS3C_INVALID, "the direction must be NS3C_UP or NS3C_DOWN");
     if (attachment->medium != nullptr)
         return fail(error, NS3C_UNSUPPORTED, "only links of medium NS3C_MODEL can change");
@@ -258,7 +258,7 @@ extern "C" void ns3c_attachment_count(const struct ns3c_attachment *attachment, 
     *out = ns3c_link_counters{};
     if (attachment == nullptr)
         return;
-    const link_counters &in = (direction == NS3C_UP ? attachment->up : attachment->down).link.counters;
+    const link_counters &in = (raw(direction) == NS3C_UP ? attachment->up : attachment->down).link.counters;
     out->offered = in.offered;
     out->offered_bytes = in.offered_bytes;
     out->delivered = in.delivered;

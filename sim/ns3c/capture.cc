@@ -99,7 +99,7 @@ extern "C" bool ns3c_capture_router(struct ns3c_capture *capture, struct ns3c_ro
 {
     if (capture == nullptr || router == nullptr || router->sim != capture->sim)
         return fail(error, NS3C_INVALID, "needs a capture and a router of the same simulation");
-    if (side != NS3C_INSIDE && side != NS3C_OUTSIDE)
+    if (raw(side) != NS3C_INSIDE && raw(side) != NS3C_OUTSIDE)
         return fail(error, NS3C_INVALID, "the side must be NS3C_INSIDE or NS3C_OUTSIDE");
     if (side == NS3C_OUTSIDE && router->is_site())
         return fail(error, NS3C_INVALID, "'%s' is a site: it has no outside", router->name.c_str());

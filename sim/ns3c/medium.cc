@@ -304,7 +304,7 @@ static bool check_link(const ns3c_link &link, const char *which, ns3c_error *err
         return fail(error, NS3C_INVALID, "%s: delay must be 0 to 1 hour", which);
     if (link.queue_bytes <= 0 || link.queue_bytes > UINT32_MAX)
         return fail(error, NS3C_INVALID, "%s: queue_bytes must be 1 to 2^32 - 1", which);
-    if (link.jitter != 0 || link.loss != 0 || link.loss_burst != 0 || link.discipline != NS3C_DROP_TAIL ||
+    if (link.jitter != 0 || link.loss != 0 || link.loss_burst != 0 || raw(link.discipline) != NS3C_DROP_TAIL ||
         link.overhead_bytes != 0)
         return fail(error, NS3C_UNSUPPORTED,
                     "%s: an ns-3 device has only rate_bps, delay and queue_bytes; the rest must be zero", which);
@@ -314,7 +314,7 @@ static bool check_link(const ns3c_link &link, const char *which, ns3c_error *err
 std::unique_ptr<Medium> ns3c::medium_create(ns3c_attachment *attachment, const ns3c_attachment_config *config,
                                             ns3c_error *error)
 {
-    if (config->medium != NS3C_POINT_TO_POINT && config->medium != NS3C_CSMA) {
+    if (raw(config->medium) != NS3C_POINT_TO_POINT && raw(config->medium) != NS3C_CSMA) {
         fail(error, NS3C_UNSUPPORTED, "medium: there are NS3C_MODEL, NS3C_POINT_TO_POINT and NS3C_CSMA");
         return nullptr;
     }

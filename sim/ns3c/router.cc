@@ -36,8 +36,8 @@ bool ns3c_router::ask_hook(ns3c_direction direction, Packet *packet, bool *hairp
     ns3c_address src = packet->view.src;
     ns3c_address dst = packet->view.dst;
     packet->view = before; /* a hook changes nothing but addresses */
-    *hairpin = verdict == NS3C_HAIRPIN && direction == NS3C_UP;
-    if ((verdict != NS3C_PASS && !*hairpin) || src.family != before.src.family || dst.family != before.dst.family)
+    *hairpin = raw(verdict) == NS3C_HAIRPIN && direction == NS3C_UP;
+    if ((raw(verdict) != NS3C_PASS && !*hairpin) || src.family != before.src.family || dst.family != before.dst.family)
         return false;
     if (memcmp(&src, &before.src, sizeof src) != 0 || memcmp(&dst, &before.dst, sizeof dst) != 0) {
         packet->view.src = src;

@@ -2,6 +2,7 @@
 #ifndef CONFAB_SIM_NS3C_SIMULATION_H
 #define CONFAB_SIM_NS3C_SIMULATION_H
 
+#include <cstring>
 #include <deque>
 #include <memory>
 #include <ns3/nstime.h>
@@ -45,6 +46,15 @@ bool check_name(const char *name, ns3c_error *error);
 
 /* An address that a host may have, with port 0 unless `port_allowed`; `what` names it in the message. */
 bool check_address(const ns3c_address *address, bool port_allowed, const char *what, ns3c_error *error);
+
+/* What a C program put into an enum, which may be anything; C++ may not even look at a value that is none of its own. */
+template <typename Enum> int raw(const Enum &value)
+{
+    int number;
+    static_assert(sizeof number == sizeof value, "an enum of C is an int");
+    memcpy(&number, &value, sizeof number);
+    return number;
+}
 
 /* An event that calls a member function whenever it is scheduled, which may be many times over: it is part of its owner
  * and never freed by ns-3. */

@@ -1,36 +1,19 @@
 #include "tests/support/network.h"
 
-#include <dlfcn.h>
-#include <limits.h>
 #include <stdio.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "base/bytes.h"
+#include "sim/ns3c_loader.h"
 #include "tests/support/suite.h"
 
 static const struct ns3c_api *load(void)
 {
-    static const struct ns3c_api *loaded;
-    if (loaded != NULL)
-        return loaded;
-    char path[PATH_MAX];
-    ssize_t len = readlink("/proc/self/exe", path, sizeof path - 32);
-    CU_ASSERT_TRUE_FATAL(len > 0);
-    path[len] = '\0';
-    strcpy(strrchr(path, '/') + 1, "libns3c.so");
-    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
-    if (library == NULL)
-        fprintf(stderr, "%s\n", dlerror());
-    CU_ASSERT_PTR_NOT_NULL_FATAL(library);
-    const struct ns3c_api *(*function)(int version);
-    void *symbol = dlsym(library, "ns3c_api");
-    CU_ASSERT_PTR_NOT_NULL_FATAL(symbol);
-    memcpy(&function, &symbol, sizeof function);
-    loaded = function(NS3C_VERSION);
-    CU_ASSERT_PTR_NOT_NULL_FATAL(loaded);
-    CU_ASSERT_PTR_NULL(function(NS3C_VERSION + 1));
-    return loaded;
+    struct error error = {0};
+    const struct ns3c_api *api = ns3c_load(&error);
+    if (api == NULL)
+        fprintf(stderr, "%s\n", error.text);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(api);
+    return api;
 }
 
 struct network network_open(uint64_t seed)
