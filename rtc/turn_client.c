@@ -1,475 +1,20 @@
 #include "rtc/turn_client.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/message_queue.h"
-#include "base/rng.h"
-#include "rtc/tls_stream.h"
-#include "rtc/turn_challenge.h"
-#include "rtc/turn_framing.h"
+#include "rtc/turn_client_state.h"
 
-#define RTO_DEFAULT (500 * NANOS_PER_MS)       /* RFC 8489, section 6.2.1 */
-#define SENDS_MAX 7                            /* section 6.2.1: Rc */
-#define LAST_WAIT_RTOS 16                      /* section 6.2.1: Rm */
-#define STREAM_TIMEOUT (39500 * NANOS_PER_MS)  /* section 6.2.2: Ti */
-#define REFRESH_AHEAD_S 60                     /* RFC 8656, section 8: a minute before it expires */
-#define PERMISSION_REFRESH (240 * NANOS_PER_S) /* of the 300 s that a permission lasts: section 9 */
-#define CHANNEL_REFRESH (540 * NANOS_PER_S)    /* of the 600 s that a channel lasts: section 12 */
-#define CHALLENGES_MAX 3                       /* new nonces in a row before we stop believing in them */
-#define PEERS_MAX 64                           /* permissions, and channels */
-#define REDIRECTS_MAX 4
+#define RTO_DEFAULT (500 * NANOS_PER_MS) /* RFC 8489, section 6.2.1 */
 #define DATA_MAX 65000
 #define BACKLOG_DEFAULT 65536
-#define REQUEST_CAP 2560
 #define KEPT_QUEUE_CAP 4096
 #define TLS_PIECE 2048
-
-enum state {
-    WAITING,    /* for the stream to be connected */
-    SECURING,   /* the TLS handshake is under way */
-    ALLOCATING, /* */
-    ALLOCATED,  /* */
-    RELEASING,  /* */
-    RESTING,    /* failed or released: for good */
-};
-
-enum task_kind { TASK_ALLOCATION, TASK_PERMISSION, TASK_CHANNEL };
-
-/* Something to be asked of the server, and asked again before it expires. The first is the allocation itself. */
-struct task {
-    uint8_t kind;
-    uint8_t sends; /* of the request under way; 0: none is */
-    uint8_t challenges;
-    bool established;
-    bool refused;
-    bool report; /* there is an event to give */
-    uint16_t channel;
-    uint16_t code; /* refused with */
-    struct address peer;
-    uint8_t id[STUN_TRANSACTION_ID_LEN];
-    nanos due; /* to send, send again, or give up */
-};
-
-struct turn_client {
-    enum turn_transport transport;
-    enum state state;
-    struct address server;
-    struct address redirected_from[REDIRECTS_MAX];
-    uint8_t redirects;
-    uint8_t family;
-    bool release_wanted;
-    bool integrity_violated; /* an answer was dropped for it: RFC 8489, section 9.2.5 */
-    bool data_ready;
-    uint8_t pending;  /* bits 1 << enum turn_client_event_type, of those that concern the whole */
-    uint16_t reports; /* tasks with an event */
-    int code;
-    uint32_t lifetime_asked_s;
-    uint32_t lifetime_s;
-    struct address relayed, mapped;
-    nanos rto;
-    nanos now; /* as last told */
-    nanos due; /* the earliest task's, or earlier */
-    struct rng rng;
-    struct turn_challenge challenge;
-    char *username, *password, *tls_server_name;
-    struct task *tasks;
-    size_t task_count, task_cap;
-    size_t last_channel; /* the task that data last used */
-    struct message_queue queue;
-    size_t first_sent; /* bytes of the queue's first message that a stream has taken */
-    size_t backlog_limit, waiting;
-    uint64_t dropped;
-    struct turn_framing framing;
-    struct tls_context *tls_context;
-    struct tls_stream *tls;
-    struct turn_client_event data; /* the one that is ready */
-    char reason[120];
-};
 
 const char *turn_transport_name(enum turn_transport transport)
 {
     static const char *const names[] = {"udp", "tcp", "tls"};
     return names[transport];
-}
-
-/* --- tasks ------------------------------------------------------------------------------------------------------ */
-
-static void set_due(struct turn_client *client, struct task *task, nanos at)
-{
-    task->due = at;
-    client->due = nanos_min(client->due, at);
-}
-
-static struct task *add_task(struct turn_client *client, enum task_kind kind, const struct address *peer)
-{
-    if (client->task_count == client->task_cap) {
-        size_t cap = client->task_cap == 0 ? 4 : client->task_cap * 2;
-        struct task *tasks = realloc(client->tasks, cap * sizeof *tasks);
-        if (tasks == NULL)
-            return NULL;
-        client->tasks = tasks;
-        client->task_cap = cap;
-    }
-    struct task *task = &client->tasks[client->task_count++];
-    *task = (struct task){.kind = kind, .due = NANOS_NEVER};
-    if (peer != NULL)
-        task->peer = *peer;
-    return task;
-}
-
-static struct task *find_task(struct turn_client *client, enum task_kind kind, const struct address *peer)
-{
-    struct task *last = client->last_channel < client->task_count ? &client->tasks[client->last_channel] : NULL;
-    if (kind == TASK_CHANNEL && last != NULL && last->kind == kind && address_equal(&last->peer, peer))
-        return last;
-    for (size_t i = 0; i < client->task_count; i++) {
-        struct task *task = &client->tasks[i];
-        if (task->kind != kind || !address_equal(&task->peer, peer))
-            continue;
-        if (kind == TASK_CHANNEL)
-            client->last_channel = i;
-        return task;
-    }
-    return NULL;
-}
-
-/* The task for a peer, made if need be from a refused one; NULL when there are too many. */
-static struct task *claim_task(struct turn_client *client, enum task_kind kind, const struct address *peer)
-{
-    struct task *task = find_task(client, kind, peer);
-    size_t count = 0;
-    for (size_t i = 0; task == NULL && i < client->task_count; i++)
-        count += client->tasks[i].kind == kind;
-    if (task != NULL || count < PEERS_MAX)
-        return task != NULL ? task : add_task(client, kind, peer);
-    for (size_t i = 0; kind == TASK_PERMISSION && i < client->task_count; i++) {
-        task = &client->tasks[i];
-        if (task->kind == kind && task->refused && !task->report) {
-            *task = (struct task){.kind = kind, .peer = *peer, .due = NANOS_NEVER};
-            return task;
-        }
-    }
-    return NULL;
-}
-
-static struct address without_port(const struct address *peer)
-{
-    struct address ip = *peer;
-    ip.port = 0;
-    return ip;
-}
-
-static void report(struct turn_client *client, struct task *task)
-{
-    client->reports += !task->report;
-    task->report = true;
-}
-
-/* --- what ends it ----------------------------------------------------------------------------------------------- */
-
-static void rest(struct turn_client *client, enum turn_client_event_type why)
-{
-    client->state = RESTING;
-    client->due = NANOS_NEVER;
-    for (size_t i = 0; i < client->task_count; i++)
-        client->tasks[i] = (struct task){.kind = client->tasks[i].kind, .due = NANOS_NEVER};
-    client->reports = 0;
-    message_queue_clear(&client->queue);
-    client->first_sent = 0;
-    client->pending |= 1u << why;
-    if (client->tls != NULL)
-        tls_stream_close(client->tls);
-}
-
-__attribute__((format(printf, 3, 4))) static void fail(struct turn_client *client, int code, const char *format, ...)
-{
-    va_list arguments;
-    if (client->state == RESTING)
-        return;
-    va_start(arguments, format);
-    vsnprintf(client->reason, sizeof client->reason, format, arguments);
-    va_end(arguments);
-    client->code = code;
-    rest(client, client->release_wanted ? TURN_CLIENT_RELEASED : TURN_CLIENT_FAILED);
-}
-
-static void refuse(struct turn_client *client, struct task *task, int code)
-{
-    task->refused = true;
-    task->established = false;
-    task->sends = 0;
-    task->code = (uint16_t)code;
-    task->due = NANOS_NEVER;
-    if (task->kind == TASK_PERMISSION)
-        report(client, task);
-}
-
-/* --- requests --------------------------------------------------------------------------------------------------- */
-
-static uint16_t method_of(const struct turn_client *client, const struct task *task)
-{
-    switch (task->kind) {
-    case TASK_PERMISSION:
-        return STUN_CREATE_PERMISSION;
-    case TASK_CHANNEL:
-        return STUN_CHANNEL_BIND;
-    default:
-        return client->state == ALLOCATING ? STUN_ALLOCATE : STUN_REFRESH;
-    }
-}
-
-static size_t build_request(const struct turn_client *client, const struct task *task, uint8_t *buf, size_t cap)
-{
-    struct stun_builder builder;
-    uint16_t method = method_of(client, task);
-    stun_begin(&builder, buf, cap, STUN_REQUEST, method, task->id);
-    if (task->kind == TASK_ALLOCATION)
-        stun_put_text(&builder, STUN_ATTR_SOFTWARE, "confab");
-    else
-        stun_put_xor_address(&builder, STUN_ATTR_XOR_PEER_ADDRESS, &task->peer);
-    if (task->kind == TASK_CHANNEL)
-        stun_put_u16(&builder, STUN_ATTR_CHANNEL_NUMBER, task->channel);
-    if (method == STUN_ALLOCATE) {
-        stun_put_transport(&builder, STUN_TRANSPORT_UDP);
-        /* IPv4 is what a server gives by itself, and one from before RFC 6156 may not know the attribute. */
-        if (client->family == ADDRESS_IPV6)
-            stun_put_family(&builder, STUN_ATTR_REQUESTED_ADDRESS_FAMILY, ADDRESS_IPV6);
-    }
-    if (task->kind == TASK_ALLOCATION && (client->lifetime_asked_s != 0 || client->state == RELEASING))
-        stun_put_u32(&builder, STUN_ATTR_LIFETIME, client->state == RELEASING ? 0 : client->lifetime_asked_s);
-    turn_challenge_put(&client->challenge, &builder);
-    return stun_finish(&builder);
-}
-
-static void transmit(struct turn_client *client, struct task *task)
-{
-    uint8_t request[REQUEST_CAP];
-    size_t len = build_request(client, task, request, sizeof request);
-    if (len == 0 || !message_queue_push(&client->queue, &(struct message_tag){0}, request, len)) {
-        fail(client, 0, "out of memory");
-        return;
-    }
-    task->sends++;
-    nanos wait = STREAM_TIMEOUT;
-    if (client->transport == TURN_UDP)
-        wait = client->rto * (task->sends < SENDS_MAX ? 1 << (task->sends - 1) : LAST_WAIT_RTOS);
-    set_due(client, task, client->now + wait);
-}
-
-/* A request in a transaction of its own. */
-static void ask(struct turn_client *client, struct task *task)
-{
-    rng_bytes(&client->rng, task->id, sizeof task->id);
-    task->sends = 0;
-    transmit(client, task);
-}
-
-static void give_up(struct turn_client *client, struct task *task)
-{
-    char text[ADDRESS_TEXT_CAP];
-    if (task->kind != TASK_ALLOCATION) {
-        refuse(client, task, 0);
-        return;
-    }
-    address_format(&client->server, text);
-    if (client->integrity_violated)
-        fail(client, 0, "answers from %s fail their integrity check", text);
-    else
-        fail(client, 0, "no answer from %s", text);
-}
-
-static void run_due_tasks(struct turn_client *client)
-{
-    for (size_t i = 0; client->state != RESTING && i < client->task_count; i++) {
-        struct task *task = &client->tasks[i];
-        if (task->due > client->now)
-            continue;
-        if (client->state == SECURING)
-            fail(client, 0, "the TLS handshake took too long");
-        else if (task->sends == 0)
-            ask(client, task);
-        else if (client->transport == TURN_UDP && task->sends < SENDS_MAX)
-            transmit(client, task);
-        else
-            give_up(client, task);
-    }
-    client->due = NANOS_NEVER;
-    for (size_t i = 0; i < client->task_count; i++)
-        client->due = nanos_min(client->due, client->tasks[i].due);
-}
-
-/* --- answers ---------------------------------------------------------------------------------------------------- */
-
-static void start_release(struct turn_client *client)
-{
-    client->state = RELEASING;
-    for (size_t i = 1; i < client->task_count; i++)
-        client->tasks[i].due = NANOS_NEVER;
-    client->tasks[0].sends = 0;
-    set_due(client, &client->tasks[0], client->now);
-}
-
-static void on_allocated(struct turn_client *client, const struct stun_message *message, uint32_t lifetime_s)
-{
-    struct address mapped = {0};
-    if (!stun_get_xor_address(message, STUN_ATTR_XOR_RELAYED_ADDRESS, &client->relayed)) {
-        fail(client, 0, "the server's answer has no relayed address");
-        return;
-    }
-    stun_get_mapped_address(message, &mapped);
-    client->mapped = mapped;
-    client->state = ALLOCATED;
-    /* RFC 8656, section 7.3: an address of a kind that wasn't asked for is given back. */
-    if (client->relayed.family != (client->family == ADDRESS_NONE ? ADDRESS_IPV4 : client->family)) {
-        fail(client, 0, "the server gave an address of another family");
-        return;
-    }
-    if (client->release_wanted) {
-        start_release(client);
-        return;
-    }
-    client->lifetime_s = lifetime_s;
-    client->pending |= 1u << TURN_CLIENT_ALLOCATED;
-    for (size_t i = 1; i < client->task_count; i++)
-        set_due(client, &client->tasks[i], client->now);
-}
-
-static void on_success(struct turn_client *client, struct task *task, const struct stun_message *message)
-{
-    uint32_t lifetime_s = 0;
-    task->challenges = 0;
-    task->sends = 0;
-    if (task->kind != TASK_ALLOCATION) {
-        if (!task->established)
-            report(client, task);
-        task->established = true;
-        task->refused = false;
-        set_due(client, task, client->now + (task->kind == TASK_CHANNEL ? CHANNEL_REFRESH : PERMISSION_REFRESH));
-        return;
-    }
-    if (client->state == RELEASING) {
-        rest(client, TURN_CLIENT_RELEASED);
-        return;
-    }
-    if (!stun_get_u32(message, STUN_ATTR_LIFETIME, &lifetime_s) || lifetime_s == 0) {
-        fail(client, 0, "the server's answer has no lifetime");
-        return;
-    }
-    uint32_t wait_s = lifetime_s > 2 * REFRESH_AHEAD_S ? lifetime_s - REFRESH_AHEAD_S : lifetime_s / 2;
-    set_due(client, task, client->now + (nanos)wait_s * NANOS_PER_S);
-    if (client->state == ALLOCATING)
-        on_allocated(client, message, lifetime_s);
-}
-
-/* 300: RFC 8489, section 10. */
-static void redirect(struct turn_client *client, const struct stun_message *message)
-{
-    struct address other;
-    char domain[256];
-    char text[ADDRESS_TEXT_CAP];
-    if (!stun_get_address(message, STUN_ATTR_ALTERNATE_SERVER, &other) || other.family != client->server.family) {
-        fail(client, STUN_TRY_ALTERNATE, "redirected without an address that can be used");
-        return;
-    }
-    bool seen = client->redirects == REDIRECTS_MAX || address_equal(&other, &client->server);
-    for (size_t i = 0; i < client->redirects; i++)
-        seen |= address_equal(&other, &client->redirected_from[i]);
-    if (seen) {
-        fail(client, STUN_TRY_ALTERNATE, "redirected in a circle, to %s", address_format(&other, text));
-        return;
-    }
-    if (stun_get_text(message, STUN_ATTR_ALTERNATE_DOMAIN, domain, sizeof domain)) {
-        free(client->tls_server_name);
-        client->tls_server_name = strdup(domain);
-    }
-    client->redirected_from[client->redirects++] = client->server;
-    client->server = other;
-    turn_challenge_clear(&client->challenge);
-    message_queue_clear(&client->queue);
-    client->first_sent = 0;
-    client->pending |= 1u << TURN_CLIENT_REDIRECTED;
-    client->tasks[0].sends = client->tasks[0].challenges = 0;
-    if (client->transport == TURN_UDP) {
-        set_due(client, &client->tasks[0], client->now);
-    } else {
-        client->state = WAITING;
-        client->tasks[0].due = NANOS_NEVER;
-    }
-}
-
-static void on_error(struct turn_client *client, struct task *task, const struct stun_message *message, int code,
-                     const char *reason)
-{
-    task->sends = 0;
-    if (code == STUN_ALLOCATION_MISMATCH || task->kind == TASK_ALLOCATION) {
-        if (code == STUN_TRY_ALTERNATE && client->state == ALLOCATING)
-            redirect(client, message);
-        else
-            fail(client, code, "%d %s", code, reason);
-        return;
-    }
-    refuse(client, task, code);
-}
-
-/* 401 and 438: ask again with what the server wants to see (RFC 8489, section 9.2.5). */
-static void on_challenge(struct turn_client *client, struct task *task, const struct stun_message *message, int code,
-                         const char *reason)
-{
-    bool tried = client->challenge.realm != NULL;
-    if ((code == STUN_UNAUTHENTICATED && tried) || task->challenges == CHALLENGES_MAX) {
-        on_error(client, task, message, code, reason);
-        return;
-    }
-    const char *problem = turn_challenge_take(&client->challenge, message);
-    if (problem != NULL) {
-        fail(client, code, "%s", problem);
-        return;
-    }
-    task->challenges++;
-    ask(client, task);
-}
-
-/* Does this answer count? Whoever has credentials believes nothing unsigned (RFC 8489, section 9.2.5), and a redirection
- * must always be signed (section 14.8). */
-static bool is_authentic(const struct turn_client *client, const struct stun_message *message, int code)
-{
-    if (client->challenge.realm != NULL)
-        return turn_challenge_check(&client->challenge, message);
-    return code != STUN_TRY_ALTERNATE;
-}
-
-static int on_response(struct turn_client *client, const struct stun_message *message)
-{
-    struct task *task = NULL;
-    unsigned code = 0;
-    char reason[64] = "";
-    for (size_t i = 0; i < client->task_count && task == NULL; i++) {
-        struct task *candidate = &client->tasks[i];
-        if (candidate->sends > 0 && memcmp(candidate->id, message->transaction_id, sizeof candidate->id) == 0)
-            task = candidate;
-    }
-    if (task == NULL || message->method != method_of(client, task))
-        return -1;
-    if (message->class == STUN_ERROR && !stun_get_error_code(message, &code, reason, sizeof reason))
-        return -1;
-    if (code == STUN_UNAUTHENTICATED || code == STUN_STALE_NONCE) {
-        on_challenge(client, task, message, (int)code, reason);
-        return 0;
-    }
-    if (!is_authentic(client, message, (int)code)) {
-        client->integrity_violated = true;
-        if (client->transport != TURN_UDP)
-            give_up(client, task);
-        return -1;
-    }
-    if (message->class == STUN_SUCCESS)
-        on_success(client, task, message);
-    else
-        on_error(client, task, message, (int)code, reason);
-    return 0;
 }
 
 /* --- arrivals --------------------------------------------------------------------------------------------------- */
@@ -489,7 +34,7 @@ static int on_indication(struct turn_client *client, const struct stun_message *
         return -1;
     /* RFC 8656, section 11.4: only from those that were let in. */
     struct address ip = without_port(&peer);
-    struct task *permission = find_task(client, TASK_PERMISSION, &ip);
+    struct turn_task *permission = turn_client_find_task(client, TURN_TASK_PERMISSION, &ip);
     if (permission == NULL || permission->refused)
         return -1;
     offer_data(client, &peer, data.value, data.len);
@@ -521,7 +66,7 @@ static int on_channel_data(struct turn_client *client, const uint8_t *data, size
 static int on_message(struct turn_client *client, const uint8_t *data, size_t len)
 {
     struct stun_message message;
-    if (client->state < ALLOCATING || client->state == RESTING)
+    if (client->state < TURN_ALLOCATING || client->state == TURN_RESTING)
         return -1;
     if (len > 0 && data[0] >= 0x40)
         return on_channel_data(client, data, len);
@@ -529,7 +74,7 @@ static int on_message(struct turn_client *client, const uint8_t *data, size_t le
         return -1;
     if (message.class == STUN_INDICATION)
         return on_indication(client, &message);
-    return message.class == STUN_REQUEST ? -1 : on_response(client, &message);
+    return message.class == STUN_REQUEST ? -1 : turn_client_take_answer(client, &message);
 }
 
 /* The next whole message of the stream into the engine; false when none is there. */
@@ -547,7 +92,7 @@ static bool take_from_stream(struct turn_client *client)
         got = turn_framing_next(&client->framing, &message, &len);
     }
     if (got < 0)
-        fail(client, 0, "the stream from the server is not TURN");
+        turn_client_fail(client, 0, "the stream from the server is not TURN");
     else if (got > 0)
         on_message(client, message, len);
     return got > 0;
@@ -555,23 +100,23 @@ static bool take_from_stream(struct turn_client *client)
 
 static void begin_allocation(struct turn_client *client)
 {
-    client->state = ALLOCATING;
+    client->state = TURN_ALLOCATING;
     client->tasks[0].sends = 0;
-    set_due(client, &client->tasks[0], client->now);
+    turn_client_set_due(client, &client->tasks[0], client->now);
 }
 
 static void check_tls(struct turn_client *client)
 {
     switch (tls_stream_state(client->tls)) {
     case TLS_STREAM_OPEN:
-        if (client->state == SECURING)
+        if (client->state == TURN_SECURING)
             begin_allocation(client);
         break;
     case TLS_STREAM_CLOSED:
-        fail(client, 0, "the server closed the TLS connection");
+        turn_client_fail(client, 0, "the server closed the TLS connection");
         break;
     case TLS_STREAM_FAILED:
-        fail(client, 0, "%s", tls_stream_reason(client->tls));
+        turn_client_fail(client, 0, "%s", tls_stream_reason(client->tls));
         break;
     default:
         break;
@@ -581,7 +126,7 @@ static void check_tls(struct turn_client *client)
 int turn_client_read(struct turn_client *client, const uint8_t *data, size_t len, nanos now)
 {
     client->now = now;
-    if (client->state == WAITING || client->state == RESTING)
+    if (client->state == TURN_WAITING || client->state == TURN_RESTING)
         return -1;
     if (client->transport == TURN_UDP)
         return on_message(client, data, len);
@@ -591,7 +136,7 @@ int turn_client_read(struct turn_client *client, const uint8_t *data, size_t len
         return 0;
     }
     if (!turn_framing_add(&client->framing, data, len))
-        fail(client, 0, "out of memory");
+        turn_client_fail(client, 0, "out of memory");
     return 0;
 }
 
@@ -599,7 +144,7 @@ int turn_client_read(struct turn_client *client, const uint8_t *data, size_t len
 
 static struct turn_client_event task_event(struct turn_client *client)
 {
-    struct task *task = client->tasks;
+    struct turn_task *task = client->tasks;
     while (!task->report)
         task++;
     task->report = false;
@@ -610,7 +155,7 @@ static struct turn_client_event task_event(struct turn_client *client)
         event.code = task->code;
         event.reason = task->code == 0 ? "no answer" : stun_error_reason(task->code);
     } else {
-        event.type = task->kind == TASK_CHANNEL ? TURN_CLIENT_CHANNEL_BOUND : TURN_CLIENT_PERMITTED;
+        event.type = task->kind == TURN_TASK_CHANNEL ? TURN_CLIENT_CHANNEL_BOUND : TURN_CLIENT_PERMITTED;
         event.channel = task->channel;
     }
     return event;
@@ -660,9 +205,9 @@ bool turn_client_event(struct turn_client *client, struct turn_client_event *eve
     do {
         if (ready_event(client, event))
             return true;
-    } while (client->transport != TURN_UDP && client->state >= ALLOCATING && client->state != RESTING &&
+    } while (client->transport != TURN_UDP && client->state >= TURN_ALLOCATING && client->state != TURN_RESTING &&
              take_from_stream(client));
-    if (client->tls != NULL && client->state != RESTING && client->state != WAITING)
+    if (client->tls != NULL && client->state != TURN_RESTING && client->state != TURN_WAITING)
         check_tls(client); /* receiving may have met its end */
     return ready_event(client, event);
 }
@@ -711,41 +256,41 @@ static bool push_indication(struct turn_client *client, const struct address *pe
 static bool ensure_permission(struct turn_client *client, const struct address *peer)
 {
     struct address ip = without_port(peer);
-    struct task *task = claim_task(client, TASK_PERMISSION, &ip);
+    struct turn_task *task = turn_client_claim_task(client, TURN_TASK_PERMISSION, &ip);
     if (task == NULL || task->refused)
         return false;
     if (task->due == NANOS_NEVER)
-        ask(client, task);
-    return client->state == ALLOCATED;
+        turn_client_ask(client, task);
+    return client->state == TURN_ALLOCATED;
 }
 
 static void ensure_channel(struct turn_client *client, const struct address *peer)
 {
-    struct task *task = claim_task(client, TASK_CHANNEL, peer);
+    struct turn_task *task = turn_client_claim_task(client, TURN_TASK_CHANNEL, peer);
     if (task == NULL || task->due != NANOS_NEVER || task->refused)
         return;
     uint16_t channel = TURN_CHANNEL_MIN;
     for (size_t i = 0; i < client->task_count; i++)
-        channel += client->tasks[i].kind == TASK_CHANNEL && &client->tasks[i] != task;
+        channel += client->tasks[i].kind == TURN_TASK_CHANNEL && &client->tasks[i] != task;
     task->channel = channel;
-    ask(client, task);
+    turn_client_ask(client, task);
 }
 
 bool turn_client_send(struct turn_client *client, const struct address *peer, const uint8_t *data, size_t len,
                       nanos now)
 {
     client->now = now;
-    if (client->state != ALLOCATED || len > DATA_MAX || has_backlog(client)) {
+    if (client->state != TURN_ALLOCATED || len > DATA_MAX || has_backlog(client)) {
         client->dropped++;
         return false;
     }
-    struct task *channel = find_task(client, TASK_CHANNEL, peer);
+    struct turn_task *channel = turn_client_find_task(client, TURN_TASK_CHANNEL, peer);
     if (channel != NULL && channel->established && push_channel_data(client, channel->channel, data, len))
         return true;
     bool sent = ensure_permission(client, peer);
     if (sent && !stun_is(data, len))
         ensure_channel(client, peer);
-    sent = sent && client->state == ALLOCATED && push_indication(client, peer, data, len);
+    sent = sent && client->state == TURN_ALLOCATED && push_indication(client, peer, data, len);
     client->dropped += !sent;
     return sent;
 }
@@ -799,7 +344,7 @@ ssize_t turn_client_write(struct turn_client *client, uint8_t *buf, size_t cap, 
 {
     client->now = now;
     if (now >= client->due)
-        run_due_tasks(client);
+        turn_client_run_tasks(client);
     size_t written = client->transport == TURN_UDP ? write_datagram(client, buf, cap) : write_stream(client, buf, cap);
     if (written == 0 && client->queue.count == 0 && client->queue.cap > KEPT_QUEUE_CAP)
         message_queue_clear(&client->queue);
@@ -817,33 +362,33 @@ nanos turn_client_deadline(const struct turn_client *client)
 bool turn_client_permit(struct turn_client *client, const struct address *peer)
 {
     struct address ip = without_port(peer);
-    if (client->state == RELEASING || client->state == RESTING)
+    if (client->state == TURN_RELEASING || client->state == TURN_RESTING)
         return false;
-    struct task *task = claim_task(client, TASK_PERMISSION, &ip);
+    struct turn_task *task = turn_client_claim_task(client, TURN_TASK_PERMISSION, &ip);
     if (task == NULL)
         return false;
     task->refused = false;
-    if (client->state == ALLOCATED && task->due == NANOS_NEVER)
-        set_due(client, task, client->now);
+    if (client->state == TURN_ALLOCATED && task->due == NANOS_NEVER)
+        turn_client_set_due(client, task, client->now);
     return true;
 }
 
 void turn_client_release(struct turn_client *client)
 {
-    if (client->state == RESTING || client->release_wanted)
+    if (client->state == TURN_RESTING || client->release_wanted)
         return;
     client->release_wanted = true;
-    if (client->state == ALLOCATED)
-        start_release(client);
-    else if (client->state != ALLOCATING || (client->tasks[0].sends == 0))
-        rest(client, TURN_CLIENT_RELEASED);
+    if (client->state == TURN_ALLOCATED)
+        turn_client_start_release(client);
+    else if (client->state != TURN_ALLOCATING || (client->tasks[0].sends == 0))
+        turn_client_rest(client, TURN_CLIENT_RELEASED);
 }
 
 void turn_client_connected(struct turn_client *client, nanos now)
 {
     struct error error;
     client->now = now;
-    if (client->state != WAITING)
+    if (client->state != TURN_WAITING)
         return;
     client->waiting = 0;
     turn_framing_clear(&client->framing);
@@ -854,17 +399,17 @@ void turn_client_connected(struct turn_client *client, nanos now)
     tls_stream_destroy(client->tls);
     client->tls = tls_stream_create(client->tls_context, client->tls_server_name, &error);
     if (client->tls == NULL) {
-        fail(client, 0, "%.100s", error.text);
+        turn_client_fail(client, 0, "%.100s", error.text);
         return;
     }
-    client->state = SECURING;
-    set_due(client, &client->tasks[0], now + STREAM_TIMEOUT);
+    client->state = TURN_SECURING;
+    turn_client_set_due(client, &client->tasks[0], now + TURN_STREAM_TIMEOUT);
 }
 
 void turn_client_disconnected(struct turn_client *client, const char *reason, nanos now)
 {
     client->now = now;
-    fail(client, 0, "%s", reason);
+    turn_client_fail(client, 0, "%s", reason);
 }
 
 void turn_client_set_waiting(struct turn_client *client, size_t bytes) { client->waiting = bytes; }
@@ -910,15 +455,15 @@ struct turn_client *turn_client_create(const struct turn_client_config *config, 
     client->challenge.username = client->username;
     client->challenge.password = client->password;
     client->due = NANOS_NEVER;
-    struct task *allocation = add_task(client, TASK_ALLOCATION, NULL);
+    struct turn_task *allocation = turn_client_add_task(client, TURN_TASK_ALLOCATION, NULL);
     if (client->username == NULL || client->password == NULL || allocation == NULL) {
         turn_client_destroy(client);
         error_set(error, ERROR_SYSTEM, "TURN: out of memory");
         return NULL;
     }
-    client->state = config->transport == TURN_UDP ? ALLOCATING : WAITING;
-    if (client->state == ALLOCATING)
-        set_due(client, allocation, 0);
+    client->state = config->transport == TURN_UDP ? TURN_ALLOCATING : TURN_WAITING;
+    if (client->state == TURN_ALLOCATING)
+        turn_client_set_due(client, allocation, 0);
     return client;
 }
 

@@ -29,7 +29,7 @@ static bool refuse_unknown(struct turn_server *server, const struct turn_path *p
 }
 
 /* RFC 5780, section 6.1, table 1. */
-static const struct turn_listener *answering_listener(const struct turn_listener *arrived, uint32_t change)
+static struct turn_listener *answering_listener(struct turn_listener *arrived, uint32_t change)
 {
     if ((change & STUN_CHANGE_IP) != 0)
         return (change & STUN_CHANGE_PORT) != 0 ? arrived->other_both : arrived->other_ip;
@@ -51,7 +51,7 @@ static void put_padding(struct stun_builder *builder, const struct stun_message 
 void stun_behavior_take(struct turn_server *server, const struct turn_path *path, const struct stun_message *request,
                         nanos now)
 {
-    const struct turn_listener *from = path->listener;
+    struct turn_listener *from = path->listener;
     struct stun_builder builder;
     uint8_t response[RESPONSE_CAP];
     uint32_t change = 0;
@@ -90,6 +90,6 @@ void stun_behavior_take(struct turn_server *server, const struct turn_path *path
     }
     struct turn_path back = *path;
     back.tuple.client.port = port;
-    back.listener = (struct turn_listener *)(uintptr_t)from;
+    back.listener = from;
     turn_server_answer(server, &back, response, len);
 }

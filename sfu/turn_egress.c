@@ -17,8 +17,7 @@ void turn_egress_add(struct turn_egress *egress, struct world_udp *udp, const st
         egress->scratch_len = room_len; /* `data` may lie there */
     }
     egress->udp = udp;
-    egress->batch[egress->count++] =
-        (struct datagram){.remote = *remote, .data = (uint8_t *)(uintptr_t)data, .len = len};
+    egress->batch[egress->count++] = (struct datagram){.remote = *remote, .data = (uint8_t *)data, .len = len};
 }
 
 uint8_t *turn_egress_room(struct turn_egress *egress, size_t len)

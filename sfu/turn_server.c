@@ -229,31 +229,31 @@ static bool init_table(struct turn_server *server, const struct turn_server_conf
            error_set(error, ERROR_SYSTEM, "TURN: out of memory");
 }
 
-struct turn_server *turn_server_create(const struct turn_server_config *given, struct error *error)
+struct turn_server *turn_server_create(const struct turn_server_config *config, struct error *error)
 {
-    struct turn_server_config config = complete(given);
-    if (!check_config(&config, error))
+    struct turn_server_config whole = complete(config);
+    if (!check_config(&whole, error))
         return NULL;
     struct turn_server *server = calloc(1, sizeof *server);
     if (server == NULL) {
         error_set(error, ERROR_SYSTEM, "TURN: out of memory");
         return NULL;
     }
-    struct rng rng = rng_of(config.seed, "turn_server", 0);
-    server->host = config.host;
-    server->tls_context = config.tls_context;
-    server->external_ipv4 = config.external_ipv4;
-    server->redirect = config.redirect;
-    server->lifetime_default_s = config.lifetime_default_s;
-    server->lifetime_max_s = config.lifetime_max_s;
-    server->connection_limit = config.connection_limit;
-    server->backlog_bytes = config.backlog_bytes;
-    server->reply_limit.per_second = config.unauthenticated_replies_per_s;
+    struct rng rng = rng_of(whole.seed, "turn_server", 0);
+    server->host = whole.host;
+    server->tls_context = whole.tls_context;
+    server->external_ipv4 = whole.external_ipv4;
+    server->redirect = whole.redirect;
+    server->lifetime_default_s = whole.lifetime_default_s;
+    server->lifetime_max_s = whole.lifetime_max_s;
+    server->connection_limit = whole.connection_limit;
+    server->backlog_bytes = whole.backlog_bytes;
+    server->reply_limit.per_second = whole.unauthenticated_replies_per_s;
     server->reply_limit.key = rng_u64(&rng);
     server->timer_at = NANOS_NEVER;
-    server->credentials = turn_credentials_create(&config, error);
-    if (server->credentials != NULL && turn_peer_rules_init(&server->rules, &config, error) &&
-        init_table(server, &config, error) && open_all(server, &config, error))
+    server->credentials = turn_credentials_create(&whole, error);
+    if (server->credentials != NULL && turn_peer_rules_init(&server->rules, &whole, error) &&
+        init_table(server, &whole, error) && open_all(server, &whole, error))
         return server;
     turn_server_destroy(server);
     return NULL;
