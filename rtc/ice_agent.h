@@ -15,9 +15,10 @@
  *     set a timer for ice_agent_deadline(agent);
  *
  * Nomination is regular: the controlling agent waits a moment for a better pair (ice_config), then nominates; a pair
- * through a relay only when no direct one comes up in a longer while. Checks of better pairs go on behind a nominated
- * one, and a better pair that becomes valid late is nominated then, as libwebrtc does. So a pair of peers that can talk
- * directly ends up talking directly, however the race between their packets goes.
+ * through a relay only when no direct one comes up in a longer while. Checks go on behind a nominated pair for pairs of
+ * a higher class (direct rather than relayed, without a NAT rather than through one), and such a pair is nominated
+ * instead when it becomes valid late, as libwebrtc does. So a pair of peers that can talk directly ends up talking
+ * directly, however the race between their packets goes.
  *
  * When the selected pair goes silent, all pairs are checked again while consent lasts, and a valid one takes over. */
 #ifndef CONFAB_RTC_ICE_AGENT_H
@@ -49,8 +50,8 @@ struct ice_config {
     const struct address *stun_servers; /* copied */
     size_t stun_server_count;
 
-    /* Own credentials; NULL has them made from the seed. A lite server with one port for all chooses its ufrags, to
-     * find the agent for a first check by ice_stun_local_ufrag. */
+    /* Own credentials until the first restart; NULL has them made from the seed, as all later ones are. A lite server
+     * with one port for all chooses its ufrags, to find the agent for a first check by ice_stun_local_ufrag. */
     const char *ufrag;    /* 4 to 32 characters */
     const char *password; /* 22 to 64 characters */
 
