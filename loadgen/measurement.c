@@ -1,0 +1,437 @@
+#include "loadgen/measurement.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "report/quality.h"
+
+/* Media that stays away so long is a gap that a person notices. */
+#define GAP NANOS_PER_S
+
+struct track_measure {
+    struct freeze_detector freeze;
+    double latency_sum_ms;
+    uint64_t frames;
+    uint64_t bytes;
+    nanos first, last;
+};
+
+bool measurement_init(struct measurement *m, const struct scenario *scenario, const struct population *population,
+                      bool mesh, struct error *error)
+{
+    size_t links = mesh ? scenario->room_size : 1;
+    memset(m, 0, sizeof *m);
+    m->scenario = scenario;
+    m->mesh = mesh;
+    m->media_from = scenario->join_spread;
+    m->media_until = scenario->join_spread + scenario->duration;
+    m->client_count = population->count;
+    m->clients = calloc(population->count, sizeof *m->clients);
+    m->links = calloc(population->count * links, sizeof *m->links);
+    if (m->clients == NULL || m->links == NULL) {
+        measurement_clear(m);
+        return error_set(error, ERROR_SYSTEM, "out of memory");
+    }
+    for (size_t i = 0; i < population->count; i++)
+        m->clients[i] = (struct client_measure){.run = m,
+                                                .profile = &population->clients[i],
+                                                .joined_at = NANOS_NEVER,
+                                                .last_media = NANOS_NEVER,
+                                                .links = &m->links[i * links]};
+    return true;
+}
+
+void measurement_clear(struct measurement *m)
+{
+    struct histogram *histograms[] = {&m->join,          &m->latency,      &m->audio_latency,
+                                      &m->video_latency, &m->client_up,    &m->client_down,
+                                      &m->video_kbps,    &m->video_height, &m->video_fps};
+    for (size_t i = 0; i < sizeof histograms / sizeof histograms[0]; i++)
+        histogram_clear(histograms[i]);
+    for (uint32_t i = 0; i < m->fault_count; i++)
+        histogram_clear(&m->fault_gap[i]);
+    free(m->clients);
+    free(m->links);
+    m->clients = NULL;
+    m->links = NULL;
+}
+
+static void note_error(struct client_measure *client, const char *reason)
+{
+    struct measurement *m = client->run;
+    if (m->errors++ == 0)
+        snprintf(m->first_error, sizeof m->first_error, "%.31s: %.120s", client->profile->name, reason);
+}
+
+/* --- joining ---------------------------------------------------------------------------------------------------------- */
+
+static void note_joined(struct client_measure *client, nanos now)
+{
+    client->joined_at = now;
+    histogram_record(&client->run->join, (uint64_t)(now - client->profile->joins_at));
+}
+
+static void on_joined(void *user, struct participant *participant, nanos now)
+{
+    struct client_measure *client = user;
+    client->participant = participant;
+    client->let_in = true;
+    (void)now;
+}
+
+static size_t link_index(const struct client_measure *client, const struct call *call)
+{
+    const char *slash = strchr(call_remote_name(call), '/');
+    unsigned long number = slash != NULL ? strtoul(slash + 1, NULL, 10) : 1;
+    return client->run->mesh && number >= 1 && number <= client->run->scenario->room_size ? number - 1 : 0;
+}
+
+static void note_path(struct client_measure *client, struct call *call)
+{
+    struct link_record *link = &client->links[link_index(client, call)];
+    transport_path(connection_transport(call_connection(call)), &link->path);
+}
+
+static void on_call_state(void *user, struct participant *participant, struct call *call, enum transport_state state,
+                          const char *reason, nanos now)
+{
+    struct client_measure *client = user;
+    client->participant = participant;
+    struct link_record *link = &client->links[link_index(client, call)];
+    if (state == TRANSPORT_FAILED)
+        note_error(client, reason != NULL ? reason : "the connection failed");
+    if (state != TRANSPORT_CONNECTED || link->connected)
+        return;
+    link->connected = true;
+    link->ours = call_is_offerer(call);
+    note_path(client, call);
+    client->own_connected += link->ours;
+    if (client->joined_at == NANOS_NEVER && link->ours && client->own_connected == participant_calls_made(participant))
+        note_joined(client, now);
+}
+
+static void on_failed(void *user, struct participant *participant, const char *reason, nanos now)
+{
+    (void)participant, (void)now;
+    note_error(user, reason);
+}
+
+/* --- media ------------------------------------------------------------------------------------------------------------- */
+
+static void on_track_added(void *user, struct participant *participant, struct remote_track *track, nanos now)
+{
+    struct track_measure *measure = calloc(1, sizeof *measure);
+    (void)user, (void)participant;
+    if (measure != NULL)
+        measure->first = measure->last = now;
+    track->user = measure;
+}
+
+/* Media again after a gap: which fault does it end? The last one before it. */
+static void note_recovery(struct client_measure *client, nanos now)
+{
+    struct measurement *m = client->run;
+    for (uint32_t i = m->fault_count; i > 0; i--) {
+        if (m->fault_at[i - 1] > client->last_media + GAP)
+            continue;
+        m->faults[i - 1].clients_hit++;
+        m->faults[i - 1].clients_recovered++;
+        histogram_record(&m->fault_gap[i - 1], (uint64_t)(now - m->fault_at[i - 1]));
+        return;
+    }
+}
+
+static void on_frame(void *user, struct participant *participant, struct remote_track *track,
+                     const struct received_frame *frame, nanos now)
+{
+    struct client_measure *client = user;
+    struct measurement *m = client->run;
+    struct track_measure *measure = track->user;
+    (void)participant;
+    if (m->fault_count > 0 && client->last_media != NANOS_NEVER && now - client->last_media > GAP)
+        note_recovery(client, now);
+    client->last_media = now;
+    if (measure == NULL)
+        return;
+    if (measure->frames == 0)
+        measure->first = now;
+    measure->last = now;
+    measure->frames++;
+    measure->bytes += frame->size;
+    if (track->kind != TRACK_AUDIO)
+        freeze_detector_frame(&measure->freeze, now);
+    if (!frame->has_trailer || frame->completed < frame->captured)
+        return;
+    uint64_t latency = (uint64_t)(frame->completed - frame->captured);
+    measure->latency_sum_ms += (double)latency / 1e6;
+    histogram_record(&m->latency, latency);
+    histogram_record(track->kind == TRACK_AUDIO ? &m->audio_latency : &m->video_latency, latency);
+}
+
+static void sum_up_audio(struct measurement *m, const struct track_measure *measure, double loss)
+{
+    const struct audio_impairment impairment = {.delay_ms = measure->latency_sum_ms / (double)measure->frames,
+                                                .loss = loss};
+    m->mos_audio_sum += quality_mos(quality_audio_rating(&impairment));
+    m->mos_audio_count++;
+}
+
+static void sum_up_video(struct measurement *m, const struct remote_track *track, const struct track_measure *measure)
+{
+    double seconds = nanos_to_s(measure->last - measure->first);
+    const struct scenario_layer *top = &m->scenario->media.layers[m->scenario->media.layer_count - 1];
+    if (seconds < 1 || track->kind != TRACK_VIDEO)
+        return;
+    double bps = (double)measure->bytes * 8 / seconds;
+    double fps = (double)measure->frames / seconds;
+    const struct video_impairment impairment = {
+        .bps = bps,
+        .width = track->height * 16.0 / 9,
+        .height = track->height,
+        .fps = fps,
+        .expected_fps = top->fps,
+        .frozen = nanos_to_s(measure->freeze.frozen + measure->freeze.paused) / seconds,
+    };
+    histogram_record(&m->video_kbps, (uint64_t)(bps));
+    histogram_record(&m->video_height, track->height);
+    histogram_record(&m->video_fps, (uint64_t)(fps * 1000));
+    m->mos_video_sum += quality_video_score(&impairment);
+    m->mos_video_count++;
+}
+
+static void sum_up_track(struct client_measure *client, struct remote_track *track, nanos now)
+{
+    struct measurement *m = client->run;
+    struct track_measure *measure = track->user;
+    uint64_t expected = receive_statistics_expected(&track->stream->statistics);
+    uint64_t packets = track->stream->packets;
+    uint64_t first_time = packets - track->stream->recovered;
+    track->user = NULL;
+    if (measure == NULL)
+        return;
+    m->packets_expected += expected;
+    m->packets_lost += expected > first_time ? expected - first_time : 0;
+    m->packets_lost_after_repair += expected > packets ? expected - packets : 0;
+    if (measure->frames > 0) {
+        m->streams_received++;
+        if (track->kind != TRACK_AUDIO) {
+            freeze_detector_end(&measure->freeze, now);
+            m->freezes += measure->freeze.freezes + measure->freeze.pauses;
+            m->frozen += measure->freeze.frozen + measure->freeze.paused;
+            sum_up_video(m, track, measure);
+        } else {
+            sum_up_audio(m, measure, expected > packets ? (double)(expected - packets) / (double)expected : 0);
+        }
+    }
+    free(measure);
+}
+
+static void on_track_removed(void *user, struct participant *participant, struct remote_track *track, nanos now)
+{
+    (void)participant;
+    sum_up_track(user, track, now);
+}
+
+const struct participant_callbacks measurement_callbacks = {
+    .joined = on_joined,
+    .call_state = on_call_state,
+    .track_added = on_track_added,
+    .track_removed = on_track_removed,
+    .frame = on_frame,
+    .failed = on_failed,
+};
+
+/* --- windows and faults -------------------------------------------------------------------------------------------------- */
+
+static void count_bytes(const struct client_measure *client, uint64_t *up, uint64_t *down)
+{
+    struct call *call;
+    *up = *down = 0;
+    for (size_t i = 0; client->participant != NULL && (call = participant_call(client->participant, i)) != NULL; i++) {
+        struct connection_statistics statistics = connection_statistics(call_connection(call));
+        *up += statistics.bytes_sent;
+        *down += statistics.bytes_received;
+    }
+}
+
+void measurement_begin_window(struct measurement *m)
+{
+    for (size_t i = 0; i < m->client_count; i++)
+        count_bytes(&m->clients[i], &m->clients[i].up_bytes, &m->clients[i].down_bytes);
+}
+
+void measurement_fault(struct measurement *m, const char *what, nanos now)
+{
+    if (m->fault_count == RESULT_FAULTS_MAX)
+        return;
+    struct result_fault *fault = &m->faults[m->fault_count];
+    snprintf(fault->what, sizeof fault->what, "%s", what);
+    fault->at_s = nanos_to_s(now);
+    m->fault_at[m->fault_count++] = now;
+}
+
+/* --- the end ---------------------------------------------------------------------------------------------------------------- */
+
+/* How far from the wire a candidate is, for naming a path by its less direct end. */
+static int distance(enum ice_candidate_type type)
+{
+    switch (type) {
+    case ICE_HOST:
+        return 0;
+    case ICE_SERVER_REFLEXIVE:
+        return 1;
+    case ICE_PEER_REFLEXIVE:
+        return 2;
+    default:
+        return 3;
+    }
+}
+
+static bool relayed(const struct link_record *link)
+{
+    return link->path.local == ICE_RELAYED || link->path.remote == ICE_RELAYED;
+}
+
+static void count_path(struct result_connections *connections, const struct link_record *link,
+                       const struct link_record *other)
+{
+    enum ice_relay_transport by = ICE_RELAY_NONE;
+    if (link->path.local == ICE_RELAYED)
+        by = link->path.local_relay;
+    if (other != NULL && other->path.local == ICE_RELAYED && other->path.local_relay > by)
+        by = other->path.local_relay;
+    connections->connected++;
+    if (relayed(link)) {
+        connections->relay_tls += by == ICE_RELAY_TLS;
+        connections->relay_tcp += by == ICE_RELAY_TCP;
+        connections->relay_udp += by != ICE_RELAY_TLS && by != ICE_RELAY_TCP;
+        return;
+    }
+    int far = distance(link->path.local);
+    if (distance(link->path.remote) > far)
+        far = distance(link->path.remote);
+    connections->host += far == 0;
+    connections->srflx += far == 1;
+    connections->prflx += far == 2;
+}
+
+static void finish_client(struct measurement *m, struct client_measure *client, nanos now)
+{
+    struct call *call;
+    uint64_t up, down;
+    double seconds = nanos_to_s(now - m->media_from);
+    for (size_t i = 0; client->participant != NULL && (call = participant_call(client->participant, i)) != NULL; i++) {
+        if (client->links[link_index(client, call)].connected)
+            note_path(client, call);
+        for (struct remote_track *track = call_tracks(call); track != NULL; track = track->next)
+            sum_up_track(client, track, now);
+    }
+    count_bytes(client, &up, &down);
+    if (client->let_in && seconds > 0) {
+        up = up > client->up_bytes ? up - client->up_bytes : 0;
+        down = down > client->down_bytes ? down - client->down_bytes : 0;
+        histogram_record(&m->client_up, (uint64_t)((double)up * 8 / seconds));
+        histogram_record(&m->client_down, (uint64_t)((double)down * 8 / seconds));
+    }
+    if (m->fault_count > 0 && client->last_media != NANOS_NEVER && now - client->last_media > GAP)
+        m->faults[m->fault_count - 1].clients_hit++;
+}
+
+/* The paths of one room: in a mesh each pair, counted at the offerer's end. Returns whether any is relayed. */
+static bool finish_room(struct measurement *m, struct client_measure *room, uint32_t size, struct result_run *run,
+                        uint64_t *relaying_clients)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < size; i++) {
+        bool relays = false;
+        bool complete = room[i].let_in;
+        for (uint32_t j = 0; j < (m->mesh ? size : 1); j++) {
+            const struct link_record *link = &room[i].links[j];
+            if (m->mesh && j == i)
+                continue;
+            complete = complete && link->connected;
+            relays = relays || (link->connected && relayed(link));
+            if (link->connected && link->ours)
+                count_path(&run->connections, link, m->mesh ? &room[j].links[i] : NULL);
+        }
+        run->clients_joined += complete;
+        *relaying_clients += relays;
+        any = any || relays;
+    }
+    return any;
+}
+
+static double share(double part, double whole) { return whole > 0 ? part / whole : 0; }
+
+static void finish_connections(struct measurement *m, struct result_run *run)
+{
+    const struct scenario *s = m->scenario;
+    uint64_t relaying_clients = 0;
+    uint64_t relaying_rooms = 0;
+    for (uint32_t room = 0; room < s->rooms; room++)
+        relaying_rooms +=
+            finish_room(m, &m->clients[(size_t)room * s->room_size], s->room_size, run, &relaying_clients);
+    struct result_connections *c = &run->connections;
+    c->planned = m->mesh ? (uint64_t)s->rooms * s->room_size * (s->room_size - 1) / 2 : m->client_count;
+    c->failed = c->planned - c->connected;
+    run->turn_fallback.connections = share((double)(c->relay_udp + c->relay_tcp + c->relay_tls), (double)c->connected);
+    run->turn_fallback.clients = share((double)relaying_clients, (double)run->clients_joined);
+    run->turn_fallback.rooms = share((double)relaying_rooms, s->rooms);
+}
+
+static uint64_t streams_expected(const struct measurement *m)
+{
+    const struct scenario *s = m->scenario;
+    uint64_t publishers = s->publishers == 0 ? s->room_size : s->publishers;
+    uint64_t sharers =
+        s->media.has_screen ? (s->media.screen_sharers < s->room_size ? s->media.screen_sharers : s->room_size) : 0;
+    uint64_t kinds = (uint64_t)s->media.has_audio + s->media.has_video;
+    return s->rooms * (publishers * kinds + sharers) * (s->room_size - 1);
+}
+
+void measurement_finish(struct measurement *m, nanos now, struct result_run *run)
+{
+    uint64_t encodings = 0;
+    uint64_t senders = 0;
+    for (size_t i = 0; i < m->client_count; i++) {
+        struct client_measure *client = &m->clients[i];
+        struct call *call;
+        finish_client(m, client, now);
+        for (size_t k = 0; client->participant != NULL && (call = participant_call(client->participant, k)) != NULL;
+             k++)
+            encodings += call_video_encodings(call);
+        senders += client->let_in && client->profile->publishes;
+    }
+    run->media_seconds = nanos_to_s(m->scenario->duration);
+    run->clients_planned = m->client_count;
+    finish_connections(m, run);
+    run->clients_failed = run->clients_planned - run->clients_joined;
+    run->join_ms = result_summarize(&m->join, 1e6);
+    run->latency_ms = result_summarize(&m->latency, 1e6);
+    run->audio_latency_ms = result_summarize(&m->audio_latency, 1e6);
+    run->video_latency_ms = result_summarize(&m->video_latency, 1e6);
+    run->client_up_kbps = result_summarize(&m->client_up, 1e3);
+    run->client_down_kbps = result_summarize(&m->client_down, 1e3);
+    run->video_kbps = result_summarize(&m->video_kbps, 1e3);
+    run->video_height = result_summarize(&m->video_height, 1);
+    run->video_fps = result_summarize(&m->video_fps, 1e3);
+    run->loss.sent = m->packets_expected;
+    run->loss.lost = m->packets_lost;
+    run->loss.rate = share((double)m->packets_lost, (double)m->packets_expected);
+    run->loss.after_repair = share((double)m->packets_lost_after_repair, (double)m->packets_expected);
+    run->freeze.count = m->freezes;
+    run->freeze.total_ms = nanos_to_ms(m->frozen);
+    run->mos_audio = share(m->mos_audio_sum, (double)m->mos_audio_count);
+    run->mos_video = share(m->mos_video_sum, (double)m->mos_video_count);
+    run->encodings_per_client = share((double)encodings, (double)senders);
+    run->streams_expected = streams_expected(m);
+    run->streams_received = m->streams_received;
+    run->errors = m->errors;
+    memcpy(run->first_error, m->first_error, sizeof run->first_error);
+    run->fault_count = m->fault_count;
+    for (uint32_t i = 0; i < m->fault_count; i++) {
+        run->faults[i] = m->faults[i];
+        run->faults[i].media_gap_ms_p50 = histogram_quantile(&m->fault_gap[i], 0.5) / 1e6;
+    }
+}

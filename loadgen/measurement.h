@@ -1,0 +1,76 @@
+/* What the clients of one run see, frame by frame, and what it sums up to: the figures of a result_run that come from
+ * the clients themselves. */
+#ifndef CONFAB_LOADGEN_MEASUREMENT_H
+#define CONFAB_LOADGEN_MEASUREMENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/histogram.h"
+#include "base/nanos.h"
+#include "loadgen/population.h"
+#include "peer/participant.h"
+#include "report/result.h"
+
+struct measurement;
+
+/* One client's transport to another, or to the SFU. */
+struct link_record {
+    bool ours;      /* we made the offer: in a mesh the pair is counted at this end */
+    bool connected; /* at some time */
+    struct transport_path_info path;
+};
+
+struct client_measure {
+    struct measurement *run;
+    const struct client_profile *profile;
+    struct participant *participant; /* NULL before it joins */
+    nanos joined_at;                 /* connected to all who were there; NANOS_NEVER before */
+    bool let_in;
+    uint32_t own_connected;        /* of the calls that it made itself */
+    struct link_record *links;     /* by the other's number in the room; at an SFU the first alone */
+    nanos last_media;              /* NANOS_NEVER before any */
+    uint64_t up_bytes, down_bytes; /* at the start of the media window */
+};
+
+struct measurement {
+    const struct scenario *scenario;
+    bool mesh;
+    nanos media_from, media_until;
+    struct client_measure *clients;
+    size_t client_count;
+    struct link_record *links;
+    struct histogram join, latency, audio_latency, video_latency;
+    struct histogram client_up, client_down, video_kbps, video_height, video_fps;
+    uint64_t packets_expected, packets_lost, packets_lost_after_repair;
+    uint64_t freezes;
+    nanos frozen;
+    double mos_audio_sum, mos_video_sum;
+    uint64_t mos_audio_count, mos_video_count;
+    uint64_t streams_received;
+    uint64_t errors;
+    char first_error[160];
+    struct result_fault faults[RESULT_FAULTS_MAX];
+    nanos fault_at[RESULT_FAULTS_MAX];
+    struct histogram fault_gap[RESULT_FAULTS_MAX];
+    uint32_t fault_count;
+};
+
+/* Callbacks for participants; `user` is the participant's client_measure. */
+extern const struct participant_callbacks measurement_callbacks;
+
+bool measurement_init(struct measurement *m, const struct scenario *scenario, const struct population *population,
+                      bool mesh, struct error *error);
+void measurement_clear(struct measurement *m);
+
+/* The media window begins: what was sent before doesn't count for bitrates. */
+void measurement_begin_window(struct measurement *m);
+
+/* A fault strikes now. */
+void measurement_fault(struct measurement *m, const char *what, nanos now);
+
+/* The run ends: sums up into `run` all but what servers count. Participants must still be there. */
+void measurement_finish(struct measurement *m, nanos now, struct result_run *run);
+
+#endif

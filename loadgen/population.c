@@ -1,0 +1,87 @@
+#include "loadgen/population.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/rng.h"
+#include "loadgen/presets.h"
+
+static const char *draw_name(const struct scenario_weights *weights, struct rng *rng)
+{
+    double values[SCENARIO_WEIGHTS_MAX];
+    for (size_t i = 0; i < weights->count; i++)
+        values[i] = weights->entries[i].weight;
+    return weights->entries[rng_weighted(rng, values, weights->count)].name;
+}
+
+static void take_nat(struct client_profile *client, const struct scenario *scenario, const char *name, struct rng *rng)
+{
+    struct nat_preset room;
+    const struct nat_preset *preset = presets_nat(scenario, name, &room);
+    preset = nat_preset_draw(preset, rng);
+    client->nat = name;
+    client->nat_count = preset->count;
+    memcpy(client->nats, preset->nats, sizeof client->nats);
+}
+
+static int draw_site(const struct scenario *scenario, struct rng *rng)
+{
+    if (scenario->sites.count == 0)
+        return 0;
+    if (scenario->site.count == 0)
+        return (int)rng_below(rng, scenario->sites.count);
+    const char *name = draw_name(&scenario->site, rng);
+    for (size_t i = 0; i < scenario->sites.count; i++) {
+        if (strcmp(scenario->sites.names[i], name) == 0)
+            return (int)i;
+    }
+    return 0;
+}
+
+/* In a matrix, room by room each unordered pair of types. */
+static const char *matrix_nat(const struct scenario *scenario, uint32_t room, uint32_t number)
+{
+    uint32_t row = 0;
+    uint32_t left = room;
+    while (left >= scenario->matrix_count - row)
+        left -= (uint32_t)scenario->matrix_count - row++;
+    return scenario->matrix[number == 0 ? row : row + left];
+}
+
+bool population_draw(struct population *population, const struct scenario *scenario, struct error *error)
+{
+    size_t count = (size_t)scenario->rooms * scenario->room_size;
+    population->clients = calloc(count, sizeof *population->clients);
+    population->count = count;
+    if (population->clients == NULL)
+        return error_set(error, ERROR_SYSTEM, "out of memory for %zu clients", count);
+    for (size_t i = 0; i < count; i++) {
+        struct client_profile *client = &population->clients[i];
+        /* A stream for each client and purpose: one more client, or another access mix, leaves the rest as it was. */
+        struct rng nat = rng_of(scenario->seed, "population nat", i);
+        struct rng access = rng_of(scenario->seed, "population access", i);
+        struct rng site = rng_of(scenario->seed, "population site", i);
+        struct rng ipv6 = rng_of(scenario->seed, "population ipv6", i);
+        struct rng join = rng_of(scenario->seed, "population join", i);
+        client->room = (uint32_t)(i / scenario->room_size);
+        client->number = (uint32_t)(i % scenario->room_size);
+        snprintf(client->name, sizeof client->name, "room%u/%u", client->room + 1, client->number + 1);
+        const char *name = scenario->matrix_count > 0 ? matrix_nat(scenario, client->room, client->number)
+                                                      : draw_name(&scenario->nat, &nat);
+        take_nat(client, scenario, name, &nat);
+        client->access = presets_access(scenario, draw_name(&scenario->access, &access));
+        client->site = draw_site(scenario, &site);
+        client->ipv6 = rng_unit(&ipv6) < scenario->ipv6;
+        client->publishes = scenario->publishers == 0 || client->number < scenario->publishers;
+        client->shares_screen = scenario->media.has_screen && client->number < scenario->media.screen_sharers;
+        client->joins_at = scenario->join_spread > 0 ? (nanos)rng_below(&join, (uint64_t)scenario->join_spread) : 0;
+    }
+    return true;
+}
+
+void population_clear(struct population *population)
+{
+    free(population->clients);
+    memset(population, 0, sizeof *population);
+}

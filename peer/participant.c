@@ -1,0 +1,327 @@
+#include "peer/participant.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/rng.h"
+
+enum { NAME_CAP = 64, AUDIO_CAP = 1500 };
+
+struct participant {
+    struct participant_config config;
+    char room[NAME_CAP];
+    char name[NAME_CAP];
+    struct world_channel *channel;
+    struct world_timer *timer;
+    nanos timer_at;
+    struct room_message joined; /* kept for its ICE servers */
+    bool is_joined;
+    struct call **calls;
+    size_t call_count;
+    uint64_t calls_made; /* each gets a seed of its own */
+    struct audio_source audio;
+    bool talks; /* the audio source runs */
+};
+
+const char *participant_name(const struct participant *p) { return p->name; }
+
+struct call *participant_call(const struct participant *p, size_t index)
+{
+    return index < p->call_count ? p->calls[index] : NULL;
+}
+
+size_t participant_calls_made(const struct participant *p)
+{
+    return p->config.shape == CALL_MESH ? p->joined.peer_count : 1;
+}
+
+/* --- timer ---------------------------------------------------------------------------------------------------------------- */
+
+static void set_timer(struct participant *p)
+{
+    nanos deadline = p->talks ? audio_source_deadline(&p->audio) : NANOS_NEVER;
+    for (size_t i = 0; i < p->call_count; i++)
+        deadline = nanos_min(deadline, call_deadline(p->calls[i]));
+    if (deadline != p->timer_at) {
+        p->timer_at = deadline;
+        world_timer_set(p->timer, deadline);
+    }
+}
+
+static void send_audio(struct participant *p, nanos now)
+{
+    struct audio_frame frame;
+    while (p->talks && audio_source_next(&p->audio, &frame, now)) {
+        uint8_t payload[AUDIO_CAP];
+        size_t len = audio_frame_write(&frame, payload, sizeof payload);
+        for (size_t i = 0; i < p->call_count && len > 0; i++)
+            call_send_audio(p->calls[i], &frame, payload, len, now);
+    }
+}
+
+static void timer_fired(void *user, nanos now)
+{
+    struct participant *p = user;
+    p->timer_at = NANOS_NEVER;
+    send_audio(p, now);
+    for (size_t i = 0; i < p->call_count; i++) {
+        if (call_deadline(p->calls[i]) <= now)
+            call_run(p->calls[i], now);
+    }
+    set_timer(p);
+}
+
+/* --- calls ---------------------------------------------------------------------------------------------------------------- */
+
+static void send_message(struct participant *p, const struct room_message *message)
+{
+    size_t len;
+    char *text = p->channel != NULL ? room_message_write(message, &len) : NULL;
+    if (text != NULL)
+        world_channel_send(p->channel, text, len);
+    free(text);
+}
+
+static void call_says(void *user, struct call *call, const struct room_message *message)
+{
+    (void)call;
+    send_message(user, message);
+}
+
+static void call_state(void *user, struct call *call, enum transport_state state, const char *reason, nanos now)
+{
+    struct participant *p = user;
+    if (p->config.callbacks->call_state != NULL)
+        p->config.callbacks->call_state(p->config.user, p, call, state, reason, now);
+}
+
+static void track_added(void *user, struct call *call, struct remote_track *track, nanos now)
+{
+    struct participant *p = user;
+    (void)call;
+    if (p->config.callbacks->track_added != NULL)
+        p->config.callbacks->track_added(p->config.user, p, track, now);
+}
+
+static void track_removed(void *user, struct call *call, struct remote_track *track, nanos now)
+{
+    struct participant *p = user;
+    (void)call;
+    if (p->config.callbacks->track_removed != NULL)
+        p->config.callbacks->track_removed(p->config.user, p, track, now);
+}
+
+static void frame_received(void *user, struct call *call, struct remote_track *track,
+                           const struct received_frame *frame, nanos now)
+{
+    struct participant *p = user;
+    (void)call;
+    if (p->config.callbacks->frame != NULL)
+        p->config.callbacks->frame(p->config.user, p, track, frame, now);
+}
+
+static const struct call_callbacks call_callbacks = {.say = call_says,
+                                                     .state = call_state,
+                                                     .track_added = track_added,
+                                                     .track_removed = track_removed,
+                                                     .frame = frame_received};
+
+static void fail(struct participant *p, const char *reason, nanos now)
+{
+    if (p->config.callbacks->failed != NULL)
+        p->config.callbacks->failed(p->config.user, p, reason, now);
+}
+
+static struct call *call_with(const struct participant *p, const char *remote_name)
+{
+    for (size_t i = 0; i < p->call_count; i++) {
+        if (strcmp(call_remote_name(p->calls[i]), remote_name) == 0)
+            return p->calls[i];
+    }
+    return NULL;
+}
+
+static struct call *start_call(struct participant *p, const char *remote_name, bool offerer, nanos now)
+{
+    struct error error;
+    struct rng seeds = rng_of(p->config.seed, "calls", p->calls_made++);
+    const struct call_config config = {
+        .host = p->config.host,
+        .shape = p->config.shape,
+        .offerer = offerer,
+        .own_name = p->name,
+        .remote_name = remote_name,
+        .plan = &p->config.plan,
+        .room_has_screen = p->config.room_has_screen,
+        .certificate = p->config.certificate,
+        .tls = p->config.tls,
+        .joined = &p->joined,
+        .relay_only = p->config.relay_only,
+        .seed = rng_u64(&seeds),
+        .ntp_origin = p->config.ntp_origin,
+        .keylog = p->config.keylog,
+        .keylog_user = p->config.keylog_user,
+        .callbacks = &call_callbacks,
+        .user = p,
+    };
+    struct call **grown = realloc(p->calls, (p->call_count + 1) * sizeof *grown);
+    struct call *call = NULL;
+    if (grown != NULL) {
+        p->calls = grown;
+        call = call_create(&config, now, &error);
+    } else {
+        error_set(&error, ERROR_SYSTEM, "out of memory");
+    }
+    if (call == NULL)
+        fail(p, error.text, now);
+    else
+        p->calls[p->call_count++] = call;
+    return call;
+}
+
+static void end_call(struct participant *p, const char *remote_name, nanos now)
+{
+    for (size_t i = 0; i < p->call_count; i++) {
+        if (strcmp(call_remote_name(p->calls[i]), remote_name) != 0)
+            continue;
+        struct call *call = p->calls[i];
+        memmove(&p->calls[i], &p->calls[i + 1], (p->call_count - i - 1) * sizeof(struct call *));
+        p->call_count--;
+        for (struct remote_track *track = call_tracks(call); track != NULL; track = track->next)
+            track_removed(p, call, track, now);
+        call_destroy(call);
+        return;
+    }
+}
+
+/* --- signalling ------------------------------------------------------------------------------------------------------------ */
+
+static void start_talking(struct participant *p, nanos now)
+{
+    const struct audio_source_config config = {
+        .bitrate_bps = p->config.plan.audio_bps,
+        .vbr = true,
+        .seed = p->config.conversation_seed,
+        .room = p->config.conversation_seed >> 32,
+        .participants = p->config.room_size,
+        .who = p->config.number,
+        .start = now,
+    };
+    audio_source_init(&p->audio, &config);
+    p->talks = p->config.plan.audio;
+}
+
+static void on_joined(struct participant *p, struct room_message *message, nanos now)
+{
+    p->joined = *message;
+    memset(message, 0, sizeof *message); /* ours now */
+    p->is_joined = true;
+    start_talking(p, now);
+    if (p->config.callbacks->joined != NULL)
+        p->config.callbacks->joined(p->config.user, p, now);
+    if (p->config.shape == CALL_SFU)
+        start_call(p, "", true, now);
+    for (size_t i = 0; p->config.shape == CALL_MESH && i < p->joined.peer_count; i++)
+        start_call(p, p->joined.peers[i], true, now);
+}
+
+static void for_a_call(struct participant *p, const struct room_message *message, nanos now)
+{
+    struct error error;
+    const char *remote_name = message->from != NULL ? message->from : "";
+    struct call *call = call_with(p, remote_name);
+    if (call == NULL && message->type == ROOM_OFFER && p->config.shape == CALL_MESH)
+        call = start_call(p, remote_name, false, now);
+    if (call == NULL)
+        return; /* someone who has left meanwhile */
+    if (!call_handle(call, message, now, &error))
+        fail(p, error.text, now);
+}
+
+static void received(void *user, struct world_channel *channel, const char *text, size_t len, nanos now)
+{
+    struct participant *p = user;
+    struct room_message message;
+    struct error error;
+    (void)channel;
+    if (!room_message_read(&message, text, len, &error)) {
+        fail(p, error.text, now);
+        return;
+    }
+    if (message.type == ROOM_JOINED && !p->is_joined)
+        on_joined(p, &message, now);
+    else if (message.type == ROOM_PEER_LEFT && p->config.shape == CALL_MESH)
+        end_call(p, message.peer, now);
+    else if (message.type == ROOM_ERROR)
+        fail(p, message.reason, now);
+    else if (p->is_joined && (message.type == ROOM_OFFER || message.type == ROOM_ANSWER ||
+                              message.type == ROOM_CANDIDATE || message.type == ROOM_CANDIDATES_END))
+        for_a_call(p, &message, now);
+    room_message_clear(&message);
+    set_timer(p);
+}
+
+static void opened(void *user, struct world_channel *channel, nanos now)
+{
+    struct participant *p = user;
+    (void)channel, (void)now;
+    send_message(p, &(struct room_message){.type = ROOM_JOIN,
+                                           .room = p->room,
+                                           .peer = p->name,
+                                           .topology = p->config.shape == CALL_MESH ? "mesh" : "sfu"});
+}
+
+static void closed(void *user, struct world_channel *channel, const char *reason, nanos now)
+{
+    struct participant *p = user;
+    world_channel_close(channel);
+    p->channel = NULL;
+    fail(p, reason, now);
+}
+
+/* --- life ------------------------------------------------------------------------------------------------------------------- */
+
+struct participant *participant_create(const struct participant_config *config, nanos now, struct error *error)
+{
+    static const struct world_channel_callbacks callbacks = {opened, received, closed};
+    struct participant *p = calloc(1, sizeof *p);
+    (void)now;
+    if (p == NULL) {
+        error_set(error, ERROR_SYSTEM, "out of memory");
+        return NULL;
+    }
+    p->config = *config;
+    snprintf(p->room, sizeof p->room, "%s", config->room);
+    snprintf(p->name, sizeof p->name, "%s", config->name);
+    p->timer_at = NANOS_NEVER;
+    p->timer = world_timer_open(config->host, timer_fired, p);
+    p->channel = world_channel_connect(config->host, &config->server, &callbacks, p, error);
+    if (p->timer == NULL || p->channel == NULL) {
+        participant_destroy(p);
+        return NULL;
+    }
+    return p;
+}
+
+void participant_destroy(struct participant *p)
+{
+    if (p == NULL)
+        return;
+    for (size_t i = 0; i < p->call_count; i++)
+        call_destroy(p->calls[i]);
+    free(p->calls);
+    if (p->channel != NULL)
+        world_channel_close(p->channel);
+    if (p->timer != NULL)
+        world_timer_close(p->timer);
+    room_message_clear(&p->joined);
+    free(p);
+}
+
+void participant_leave(struct participant *p, nanos now)
+{
+    for (size_t i = 0; i < p->call_count; i++)
+        call_close(p->calls[i], now);
+    send_message(p, &(struct room_message){.type = ROOM_LEAVE});
+}

@@ -1,0 +1,70 @@
+/* Someone in a room: joins by the signalling server, then in a mesh calls everyone else, or at an SFU calls that. */
+#ifndef CONFAB_PEER_PARTICIPANT_H
+#define CONFAB_PEER_PARTICIPANT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/nanos.h"
+#include "peer/call.h"
+#include "peer/media_plan.h"
+#include "world/world.h"
+
+struct participant;
+
+/* Whoever measures. Each may be NULL. */
+struct participant_callbacks {
+    /* The server let it in. */
+    void (*joined)(void *user, struct participant *participant, nanos now);
+    void (*call_state)(void *user, struct participant *participant, struct call *call, enum transport_state state,
+                       const char *reason, nanos now);
+    void (*track_added)(void *user, struct participant *participant, struct remote_track *track, nanos now);
+    void (*track_removed)(void *user, struct participant *participant, struct remote_track *track, nanos now);
+    void (*frame)(void *user, struct participant *participant, struct remote_track *track,
+                  const struct received_frame *frame, nanos now);
+    /* It can't go on: refused, or the signalling broke. */
+    void (*failed)(void *user, struct participant *participant, const char *reason, nanos now);
+};
+
+struct participant_config {
+    struct world_host *host;
+    struct address server; /* of signalling */
+    const char *room;
+    const char *name;
+    enum call_shape shape;
+    struct media_plan plan;
+    bool room_has_screen;
+    uint32_t room_size; /* for the conversation: who talks when */
+    uint32_t number;    /* in the room, from 0 */
+    uint64_t conversation_seed;
+    const struct certificate *certificate; /* must outlive the participant, as must `tls` */
+    struct tls_context *tls;
+    bool relay_only;
+    uint64_t seed;
+    uint64_t ntp_origin;
+    void (*keylog)(void *user, const char *line);
+    void *keylog_user;
+    const struct participant_callbacks *callbacks;
+    void *user;
+};
+
+/* Starts to join at once. NULL and `error`. */
+struct participant *participant_create(const struct participant_config *config, nanos now, struct error *error);
+
+/* Is gone without a word. */
+void participant_destroy(struct participant *participant);
+
+/* Says goodbye to everyone. */
+void participant_leave(struct participant *participant, nanos now);
+
+const char *participant_name(const struct participant *participant);
+
+/* The calls, in the order in which they began: `index` from 0; NULL past the last. */
+struct call *participant_call(const struct participant *participant, size_t index);
+
+/* How many calls it has to make itself: to everyone who was in the mesh when it came, or to the SFU. */
+size_t participant_calls_made(const struct participant *participant);
+
+#endif

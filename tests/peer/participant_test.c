@@ -1,0 +1,184 @@
+#include "peer/participant.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "sfu/signalling_server.h"
+#include "tests/support/suite.h"
+#include "tests/support/wire_world.h"
+
+enum { PEOPLE_MAX = 4 };
+
+struct person {
+    struct participant *participant;
+    uint32_t connected, frames[3], tracks, removed;
+    double worst_latency_ms;
+    char failure[120];
+};
+
+struct meeting {
+    struct wire_world *wire;
+    struct certificate *certificate;
+    struct signalling_server *signalling;
+    struct address address;
+    struct person people[PEOPLE_MAX];
+};
+
+static void on_state(void *user, struct participant *participant, struct call *call, enum transport_state state,
+                     const char *reason, nanos now)
+{
+    struct person *person = user;
+    (void)participant, (void)call, (void)reason, (void)now;
+    person->connected += state == TRANSPORT_CONNECTED;
+}
+
+static void on_track(void *user, struct participant *participant, struct remote_track *track, nanos now)
+{
+    (void)participant, (void)track, (void)now;
+    ((struct person *)user)->tracks++;
+}
+
+static void on_track_gone(void *user, struct participant *participant, struct remote_track *track, nanos now)
+{
+    (void)participant, (void)track, (void)now;
+    ((struct person *)user)->removed++;
+}
+
+static void on_frame(void *user, struct participant *participant, struct remote_track *track,
+                     const struct received_frame *frame, nanos now)
+{
+    struct person *person = user;
+    (void)participant;
+    double latency = nanos_to_ms(now - frame->captured);
+    person->frames[track->kind]++;
+    if (frame->has_trailer && latency > person->worst_latency_ms)
+        person->worst_latency_ms = latency;
+}
+
+static void on_failed(void *user, struct participant *participant, const char *reason, nanos now)
+{
+    (void)participant, (void)now;
+    snprintf(((struct person *)user)->failure, sizeof((struct person *)0)->failure, "%s", reason);
+}
+
+static const struct participant_callbacks callbacks = {.call_state = on_state,
+                                                       .track_added = on_track,
+                                                       .track_removed = on_track_gone,
+                                                       .frame = on_frame,
+                                                       .failed = on_failed};
+
+static struct meeting *open_meeting(void)
+{
+    static struct meeting meeting;
+    struct error error;
+    memset(&meeting, 0, sizeof meeting);
+    meeting.wire = wire_world_create(&(struct wire_world_config){.delay = 15 * NANOS_PER_MS});
+    meeting.certificate = certificate_create(&(struct certificate_config){.not_before_unix_s = 1700000000}, &error);
+    CU_ASSERT_TRUE(address_parse(&meeting.address, "5.0.0.9:8443"));
+    const struct signalling_server_config config = {
+        .host = wire_world_host(meeting.wire, "5.0.0.9"),
+        .address = meeting.address,
+        .ice_servers = {{.url = "stun:5.0.0.9:3478"}},
+        .ice_server_count = 1,
+    };
+    meeting.signalling = signalling_server_create(&config, &error);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(meeting.signalling);
+    return &meeting;
+}
+
+static void enter(struct meeting *meeting, int who, const char *room, bool screen)
+{
+    struct error error;
+    char name[16];
+    char address[16];
+    snprintf(name, sizeof name, "p%d", who);
+    snprintf(address, sizeof address, "5.0.1.%d", who + 1);
+    const struct participant_config config = {
+        .host = wire_world_host(meeting->wire, address),
+        .server = meeting->address,
+        .room = room,
+        .name = name,
+        .shape = CALL_MESH,
+        .plan = {.audio = true,
+                 .video = true,
+                 .screen = screen,
+                 .audio_bps = 32000,
+                 .layers = {{180, 15, 150000}, {360, 30, 500000}},
+                 .layer_count = 2,
+                 .screen_bps = 500000},
+        .room_has_screen = true,
+        .room_size = 3,
+        .number = (uint32_t)who,
+        .certificate = meeting->certificate,
+        .seed = (uint64_t)who + 1,
+        .callbacks = &callbacks,
+        .user = &meeting->people[who],
+    };
+    meeting->people[who].participant = participant_create(&config, wire_world_now(meeting->wire), &error);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(meeting->people[who].participant);
+}
+
+static void close_meeting(struct meeting *meeting)
+{
+    for (int i = 0; i < PEOPLE_MAX; i++)
+        participant_destroy(meeting->people[i].participant);
+    signalling_server_destroy(meeting->signalling);
+    wire_world_destroy(meeting->wire);
+    certificate_destroy(meeting->certificate);
+}
+
+static void everyone_sees_everyone_in_a_mesh(void)
+{
+    struct meeting *meeting = open_meeting();
+    for (int i = 0; i < 3; i++) {
+        enter(meeting, i, "room", i == 1);
+        wire_world_run_for(meeting->wire, NANOS_PER_S / 2);
+    }
+    wire_world_run_for(meeting->wire, 8 * NANOS_PER_S);
+    for (int i = 0; i < 3; i++) {
+        const struct person *person = &meeting->people[i];
+        CU_ASSERT_EQUAL(person->connected, 2);
+        CU_ASSERT_STRING_EQUAL(person->failure, "");
+        CU_ASSERT_EQUAL(person->tracks, i == 1 ? 4 : 5);
+        /* 50 packets of audio a second and at least 15 frames of video, of two others, for about seven seconds. */
+        CU_ASSERT_TRUE(person->frames[TRACK_AUDIO] > 2 * 50 * 7);
+        CU_ASSERT_TRUE(person->frames[TRACK_VIDEO] > 2 * 15 * 6);
+        CU_ASSERT_TRUE(i == 1 ? person->frames[TRACK_SCREEN] == 0 : person->frames[TRACK_SCREEN] > 10);
+        CU_ASSERT_TRUE(person->worst_latency_ms >= 15 && person->worst_latency_ms < 1500);
+        CU_ASSERT_PTR_NOT_NULL(participant_call(person->participant, 1));
+    }
+    /* One says goodbye; the others notice. */
+    participant_leave(meeting->people[2].participant, wire_world_now(meeting->wire));
+    wire_world_run_for(meeting->wire, NANOS_PER_S);
+    CU_ASSERT_PTR_NULL(participant_call(meeting->people[0].participant, 1));
+    CU_ASSERT_EQUAL(meeting->people[0].removed, 2);
+    close_meeting(meeting);
+}
+
+static void rooms_are_apart_and_names_are_taken_once(void)
+{
+    struct meeting *meeting = open_meeting();
+    enter(meeting, 0, "red", false);
+    enter(meeting, 1, "blue", false);
+    wire_world_run_for(meeting->wire, 2 * NANOS_PER_S);
+    CU_ASSERT_PTR_NULL(participant_call(meeting->people[0].participant, 0));
+    CU_ASSERT_PTR_NULL(participant_call(meeting->people[1].participant, 0));
+    struct error error;
+    const struct participant_config twin = {.host = wire_world_host(meeting->wire, "5.0.2.1"),
+                                            .server = meeting->address,
+                                            .room = "red",
+                                            .name = "p0",
+                                            .certificate = meeting->certificate,
+                                            .callbacks = &callbacks,
+                                            .user = &meeting->people[2]};
+    meeting->people[2].participant = participant_create(&twin, wire_world_now(meeting->wire), &error);
+    wire_world_run_for(meeting->wire, NANOS_PER_S);
+    CU_ASSERT_STRING_EQUAL(meeting->people[2].failure, "someone of that name is in the room");
+    close_meeting(meeting);
+}
+
+void participant_test(void)
+{
+    SUITE("participant", {"everyone sees everyone in a mesh", everyone_sees_everyone_in_a_mesh},
+          {"rooms are apart and names are taken once", rooms_are_apart_and_names_are_taken_once});
+}
