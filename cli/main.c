@@ -5,7 +5,6 @@
 
 #include "cli/verb.h"
 
-static const struct verb verb_run = {.name = "run", .summary = "run a scenario, simulated or live"};
 static const struct verb verb_load = {.name = "load", .summary = "put many clients on a server"};
 static const struct verb verb_serve = {.name = "serve", .summary = "be the reference SFU, TURN and STUN server"};
 static const struct verb verb_compare = {.name = "compare", .summary = "two results side by side"};

@@ -20,6 +20,7 @@ struct verb {
     int (*run)(int argc, char **argv);
 };
 
+extern const struct verb verb_run;
 extern const struct verb verb_analyze;
 
 #endif

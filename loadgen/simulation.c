@@ -7,7 +7,7 @@
 #include "loadgen/measurement.h"
 #include "loadgen/population.h"
 #include "rtc/certificate.h"
-#include "rtc/ntp.h"
+#include "rtc/stun.h"
 #include "rtc/tls_stream.h"
 #include "sfu/sfu.h"
 #include "sfu/signalling_server.h"
@@ -18,7 +18,6 @@
 enum {
     SIGNALLING_PORT = 443,
     MEDIA_PORT = 3478, /* the SFU's */
-    STUN_PORT = 3478,
     TURN_TLS_PORT = 443,
     ACTIONS_MAX = 2 * SCENARIO_FAULTS_MAX + 2,
     TURN_SERVERS_TOLD = 2, /* a client tries three ways to each */

@@ -1,0 +1,228 @@
+/* confab run SCENARIO.yaml: reads the command line, runs the scenario, prints the result. */
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/verb.h"
+#include "loadgen/run.h"
+#include "report/result_json.h"
+#include "report/result_text.h"
+
+enum { SETTINGS_MAX = 64, BAR_WIDTH = 40 };
+
+static const char usage[] =
+    "usage: confab run SCENARIO.yaml [--seed N] [--world sim|live] [--set PATH=VALUE]… [--out DIR]\n"
+    "                  [--format text|json] [--quiet] [--progress] [--keylog]\n"
+    "\n"
+    "Runs a scenario: every topology at every point of its sweep, on the very same population. Prints a table, and\n"
+    "writes result.json and the captures under --out.\n"
+    "\n"
+    "  --seed N           everything random follows from it; two runs with one seed are the same to the byte\n"
+    "  --world W          sim: virtual time, on ns-3; live: real sockets\n"
+    "  --set PATH=VALUE   overrides one value of the file, as in --set rooms.size=6\n"
+    "  --out DIR          where result.json and the captures go (results/NAME, NAME being the file's)\n"
+    "  --format F         what goes to standard output: text (the table) or json\n"
+    "  --quiet            nothing but the exit status and errors\n"
+    "  --progress         the progress bar even if standard error is no terminal\n"
+    "  --keylog           DTLS keys beside the captures, to decrypt them\n"
+    "\n"
+    "examples:\n"
+    "  confab run scenarios/mesh-vs-sfu.yaml\n"
+    "  confab run scenarios/mesh-vs-sfu.yaml --seed 7 --set rooms.count=10 --out /tmp/seven\n"
+    "  confab run scenarios/nat-matrix.yaml --format json | jq .runs[0].matrix.as_expected\n"
+    "\n"
+    "exit status: 0 all well; 1 some clients failed; 2 wrong usage or a bad scenario; 99 a threshold was breached;\n"
+    "105 interrupted (what was measured until then is still written)\n";
+
+struct options {
+    struct run_options run;
+    const char *settings[SETTINGS_MAX];
+    char seed[64];
+    char world[32];
+    char directory[512];
+    bool json, quiet, progress;
+};
+
+static volatile sig_atomic_t interrupted;
+
+static void note_interrupt(int number)
+{
+    (void)number;
+    interrupted = 1;
+}
+
+static bool show_progress(void *user, double share)
+{
+    const struct options *options = user;
+    if (options->progress && interrupted == 0) {
+        char bar[BAR_WIDTH + 1];
+        int filled = (int)(share * BAR_WIDTH);
+        memset(bar, '.', BAR_WIDTH);
+        memset(bar, '#', (size_t)filled);
+        bar[BAR_WIDTH] = '\0';
+        fprintf(stderr, "\r[%s] %3d %%", bar, (int)(share * 100));
+        fflush(stderr);
+    }
+    return interrupted == 0;
+}
+
+static bool set_value(struct options *options, const char *setting)
+{
+    if (options->run.setting_count == SETTINGS_MAX) {
+        fprintf(stderr, "confab run: at most %d --set\n", SETTINGS_MAX);
+        return false;
+    }
+    options->settings[options->run.setting_count++] = setting;
+    return true;
+}
+
+/* False after having said what is wrong. */
+static bool read_option(struct options *options, int letter)
+{
+    switch (letter) {
+    case 's':
+        snprintf(options->seed, sizeof options->seed, "seed=%s", optarg);
+        return set_value(options, options->seed);
+    case 'w':
+        snprintf(options->world, sizeof options->world, "world=%s", optarg);
+        return set_value(options, options->world);
+    case 'S':
+        return set_value(options, optarg);
+    case 'o':
+        snprintf(options->directory, sizeof options->directory, "%s", optarg);
+        return true;
+    case 'f':
+        options->json = strcmp(optarg, "json") == 0;
+        if (options->json || strcmp(optarg, "text") == 0)
+            return true;
+        fprintf(stderr, "confab run: --format %s: text or json\n", optarg);
+        return false;
+    case 'q':
+        options->quiet = true;
+        return true;
+    case 'p':
+        options->progress = true;
+        return true;
+    case 'k':
+        options->run.keylog = true;
+        return true;
+    default:
+        fprintf(stderr, "confab run: see 'confab run --help'\n");
+        return false;
+    }
+}
+
+static bool read_command_line(struct options *options, int argc, char **argv)
+{
+    static const struct option known[] = {
+        {"seed", required_argument, NULL, 's'},
+        {"world", required_argument, NULL, 'w'},
+        {"set", required_argument, NULL, 'S'},
+        {"out", required_argument, NULL, 'o'},
+        {"format", required_argument, NULL, 'f'},
+        {"quiet", no_argument, NULL, 'q'},
+        {"progress", no_argument, NULL, 'p'},
+        {"keylog", no_argument, NULL, 'k'},
+        {NULL, 0, NULL, 0},
+    };
+    int letter;
+    options->progress = isatty(STDERR_FILENO);
+    while ((letter = getopt_long(argc, argv, "", known, NULL)) != -1) {
+        if (!read_option(options, letter))
+            return false;
+    }
+    if (optind != argc - 1) {
+        fprintf(stderr, "confab run: %s; usage: confab run SCENARIO.yaml\n",
+                optind >= argc ? "which scenario?" : "one scenario at a time");
+        return false;
+    }
+    options->run.file = argv[optind];
+    options->run.settings = options->settings;
+    options->progress = options->progress && !options->quiet;
+    if (options->directory[0] == '\0') {
+        const char *slash = strrchr(options->run.file, '/');
+        const char *name = slash != NULL ? slash + 1 : options->run.file;
+        snprintf(options->directory, sizeof options->directory, "results/%.*s", (int)strcspn(name, "."), name);
+    }
+    options->run.directory = options->directory;
+    return true;
+}
+
+static bool write_json(const struct options *options, const struct result *result)
+{
+    char path[600];
+    bool written = true;
+    json_t *json = result_json(result);
+    snprintf(path, sizeof path, "%s/result.json", options->directory);
+    FILE *file = fopen(path, "we");
+    if (file == NULL || json_dumpf(json, file, JSON_INDENT(1) | JSON_REAL_PRECISION(15)) != 0 ||
+        fputc('\n', file) == EOF)
+        written = false;
+    if (file != NULL && fclose(file) != 0)
+        written = false;
+    if (!written)
+        perror(path);
+    if (options->json && !options->quiet) {
+        json_dumpf(json, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(15));
+        putchar('\n');
+    }
+    json_decref(json);
+    return written;
+}
+
+static int status_of(const struct result *result)
+{
+    for (size_t i = 0; i < result->threshold_count; i++) {
+        if (!result->thresholds[i].passed)
+            return EXIT_THRESHOLD;
+    }
+    for (size_t i = 0; i < result->run_count; i++) {
+        if (result->runs[i].clients_failed > 0)
+            return EXIT_FAILED;
+    }
+    return EXIT_WELL;
+}
+
+static int run(int argc, char **argv)
+{
+    struct options options = {0};
+    struct result result;
+    struct error error;
+    struct timespec begin, end;
+    if (!read_command_line(&options, argc, argv))
+        return EXIT_USAGE;
+    options.run.progress = show_progress;
+    options.run.user = &options;
+    signal(SIGINT, note_interrupt);
+    signal(SIGTERM, note_interrupt);
+    clock_gettime(CLOCK_MONOTONIC, &begin);
+    enum run_outcome outcome = run_scenario(&options.run, &result, &error);
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    if (options.progress)
+        fprintf(stderr, "\r%*s\r", BAR_WIDTH + 10, "");
+    if (outcome == RUN_FAILED && result.run_count == 0) {
+        fprintf(stderr, "confab run: %s\n", error.text);
+        result_free(&result);
+        return error.code == ERROR_SYSTEM ? EXIT_FAILED : EXIT_USAGE;
+    }
+    int status = write_json(&options, &result) ? status_of(&result) : EXIT_FAILED;
+    bool color = isatty(STDOUT_FILENO) && getenv("NO_COLOR") == NULL;
+    if (!options.json && !options.quiet) {
+        result_print(&result, color, stdout);
+        printf("\nsimulated in %.1f s; result.json and captures are in %s\n",
+               (double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) / 1e9, options.directory);
+    }
+    if (outcome == RUN_FAILED) {
+        fprintf(stderr, "confab run: %s\n", error.text);
+        status = EXIT_FAILED;
+    }
+    result_free(&result);
+    return outcome == RUN_INTERRUPTED ? EXIT_INTERRUPTED : status;
+}
+
+const struct verb verb_run = {
+    .name = "run", .summary = "run a scenario, simulated or live", .usage = usage, .run = run};
