@@ -126,20 +126,22 @@ static void drain(struct peer_connection *pc, nanos now)
     int socket = -1;
     for (int round = 0; round < FLUSH_MAX; round++) {
         struct transport_route route;
-        ssize_t len = connection_write(pc->connection, &route, buffers[count], DATAGRAM_CAP, now);
+        uint8_t *buffer = buffers[count];
+        ssize_t len = connection_write(pc->connection, &route, buffer, DATAGRAM_CAP, now);
+        if (len > 0 && route.stream >= 0)
+            send_stream_bytes(pc, route.stream, buffer, (size_t)len);
         bool datagram = len > 0 && route.stream < 0;
-        if (count > 0 && (!datagram || route.socket != socket || count == BATCH - 1)) {
+        bool full = count == BATCH - 1;
+        if (count > 0 && (len <= 0 || (datagram && (full || route.socket != socket)))) {
             world_udp_send(pc->sockets[socket], batch, count);
             if (datagram)
-                memcpy(buffers[0], buffers[count], (size_t)len);
+                memcpy(buffers[0], buffer, (size_t)len);
             count = 0;
         }
         if (len <= 0)
             return;
-        if (!datagram) {
-            send_stream_bytes(pc, route.stream, buffers[count], (size_t)len);
+        if (!datagram)
             continue;
-        }
         socket = route.socket;
         batch[count] = (struct datagram){.remote = route.remote, .data = buffers[count], .len = (size_t)len};
         count++;
