@@ -231,8 +231,11 @@ bool media_receiver_read(struct media_receiver *receiver, uint8_t *data, size_t 
 void media_receiver_sender_report(struct media_receiver *receiver, const struct rtcp_sender_info *info, nanos now)
 {
     struct receive_stream *stream = media_receiver_find(receiver, info->ssrc);
-    if (stream != NULL)
-        receive_statistics_sender_report(&stream->statistics, info->ntp, now);
+    if (stream == NULL)
+        return;
+    receive_statistics_sender_report(&stream->statistics, info->ntp, now);
+    stream->report_ntp = info->ntp;
+    stream->report_timestamp = info->rtp_timestamp;
 }
 
 void media_receiver_set_rtt(struct media_receiver *receiver, nanos rtt)

@@ -26,6 +26,8 @@ struct receive_stream {
     struct receive_stream_config config; /* the SSRCs as learnt */
     struct receive_statistics statistics;
     struct nack_generator nack;
+    uint64_t report_ntp;       /* of the last sender report: an instant, and the timestamp then; 0: there was none */
+    uint32_t report_timestamp;
     nanos key_frame_requested; /* when last; NANOS_NEVER: never */
     bool key_frame_due;
     uint64_t packets, bytes; /* RTP with headers, first arrivals only, recovered ones included */

@@ -1,0 +1,210 @@
+#include "sfu/publication.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "rtc/ntp.h"
+#include "sfu/sfu_participant.h"
+#include "sfu/sfu_state.h"
+#include "sfu/subscription.h"
+
+enum { BUFFER_BYTES = 256 * 1024 };
+#define BUFFER_WINDOW (600 * NANOS_PER_MS) /* two round trips of a bad path */
+#define RATE_WINDOW (500 * NANOS_PER_MS)
+#define SILENCE NANOS_PER_S /* a layer without packets for so long isn't sent */
+/* A PLI of ours that is lost is repeated because whoever wants the key frame asks again. */
+#define KEY_FRAME_INTERVAL (500 * NANOS_PER_MS)
+#define CLOCK_DOUBT (10 * NANOS_PER_S) /* a sender report further off than this is not to be believed */
+
+struct publication *publication_create(struct sfu_participant *publisher, enum publication_kind kind)
+{
+    struct publication *publication = calloc(1, sizeof *publication);
+    if (publication == NULL)
+        return NULL;
+    publication->publisher = publisher;
+    publication->kind = kind;
+    DL_APPEND2(publisher->publications, publication, previous, next);
+    publisher->sfu->statistics.publications++;
+    return publication;
+}
+
+bool publication_add_layer(struct publication *publication, const struct receive_stream_config *config)
+{
+    struct receive_stream_config stream = *config;
+    struct publication_layer *layer = &publication->layers[publication->layer_count];
+    if (publication->layer_count == LAYERS_MAX)
+        return false;
+    *layer = (struct publication_layer){.publication = publication,
+                                        .last_packet = NANOS_NEVER,
+                                        .key_frame_requested = NANOS_NEVER,
+                                        .key_frame_due = NANOS_NEVER};
+    stream.user = layer;
+    layer->stream = connection_add_receive_stream(publication->publisher->connection, &stream);
+    if (layer->stream == NULL)
+        return false;
+    retransmission_buffer_init(&layer->buffer, BUFFER_WINDOW, BUFFER_BYTES);
+    publication->layer_count++;
+    return true;
+}
+
+void publication_destroy(struct publication *publication, nanos now)
+{
+    struct sfu_participant *publisher = publication->publisher;
+    while (publication->subscriptions != NULL)
+        subscription_destroy(publication->subscriptions, now);
+    for (size_t i = 0; i < publication->layer_count; i++) {
+        connection_remove_receive_stream(publisher->connection, publication->layers[i].stream);
+        retransmission_buffer_clear(&publication->layers[i].buffer);
+    }
+    DL_DELETE2(publisher->publications, publication, previous, next);
+    publisher->sfu->statistics.publications--;
+    free(publication);
+}
+
+const char *publication_track_id(const struct publication *publication)
+{
+    static const char *const names[] = {"audio", "video", "screen"};
+    return names[publication->kind];
+}
+
+/* --- rates ----------------------------------------------------------------------------------------------------------- */
+
+static bool is_silent(const struct publication_layer *layer, nanos now)
+{
+    return layer->last_packet == NANOS_NEVER || now - layer->last_packet > SILENCE;
+}
+
+/* True when the layer has just begun to be sent, again perhaps, or its rate is known for the first time. */
+static bool measure(struct publication_layer *layer, size_t len, nanos now)
+{
+    bool news = false;
+    if (is_silent(layer, now)) {
+        layer->window_start = now;
+        layer->window_bytes = 0;
+        layer->bitrate_bps = 0;
+        layer->measured = false;
+        news = true;
+    }
+    layer->last_packet = now;
+    nanos elapsed = now - layer->window_start;
+    if (elapsed >= RATE_WINDOW) {
+        int64_t sample = (int64_t)((double)layer->window_bytes * 8 / nanos_to_s(elapsed));
+        layer->bitrate_bps = layer->measured ? (layer->bitrate_bps + sample) / 2 : sample;
+        news = !layer->measured;
+        layer->measured = true;
+        layer->window_start = now;
+        layer->window_bytes = 0;
+    }
+    layer->window_bytes += len;
+    return news;
+}
+
+/* A layer that has just begun may turn out to be any rate, so only the lowest is believed at once. When everything is
+ * silent, as a screen that nobody touches, nothing is given up. */
+int64_t publication_layer_bps(const struct publication *publication, int index, nanos now)
+{
+    const struct publication_layer *layer = &publication->layers[index];
+    bool is_lowest = true;
+    bool all_silent = true;
+    for (size_t i = 0; i < publication->layer_count; i++) {
+        bool silent = is_silent(&publication->layers[i], now);
+        all_silent = all_silent && silent;
+        is_lowest = is_lowest && (silent || i >= (size_t)index);
+    }
+    if (layer->last_packet == NANOS_NEVER || (is_silent(layer, now) && !all_silent) || (!layer->measured && !is_lowest))
+        return 0;
+    int64_t bps =
+        layer->measured ? layer->bitrate_bps : (int64_t)((double)layer->window_bytes * 8 / nanos_to_s(RATE_WINDOW));
+    return bps > 0 ? bps : 1;
+}
+
+/* --- packets --------------------------------------------------------------------------------------------------------- */
+
+void publication_read_packet(struct publication *publication, int layer, const struct rtp_packet *packet,
+                             uint8_t *payload, struct forwarded_packet *out)
+{
+    *out = (struct forwarded_packet){.layer = layer, .packet = packet, .payload = payload};
+    out->forwardable = packet->payload_len > 0 && packet->payload_len <= PUBLICATION_PAYLOAD_MAX;
+    if (out->forwardable && publication->kind != PUBLICATION_AUDIO) {
+        out->has_vp8 = out->forwardable = vp8_parse(&out->vp8, packet->payload, packet->payload_len);
+        out->starts_key_frame = out->has_vp8 && out->vp8.frame_start && out->vp8.key_frame;
+    }
+    if (out->forwardable)
+        memcpy(payload, packet->payload, packet->payload_len);
+    out->media = (struct media_packet){.marker = packet->marker, .payload = payload};
+}
+
+/* When the packet's picture or sound was taken, on our clock as far as the publisher's agrees with it. */
+static nanos captured_at(const struct receive_stream *stream, uint32_t timestamp, uint64_t ntp_origin, nanos now)
+{
+    if (stream->report_ntp == 0)
+        return now;
+    nanos since = (nanos)(int32_t)(timestamp - stream->report_timestamp) * NANOS_PER_S / stream->config.clock_rate;
+    nanos captured = ntp_to_nanos(stream->report_ntp, ntp_origin) + since;
+    return captured > now + CLOCK_DOUBT || captured < now - CLOCK_DOUBT ? now : captured;
+}
+
+void publication_packet(struct publication_layer *layer, const struct rtp_packet *packet,
+                        const struct rtp_extensions *extensions, bool recovered, nanos now)
+{
+    struct publication *publication = layer->publication;
+    struct sfu *sfu = publication->publisher->sfu;
+    uint8_t payload[PUBLICATION_PAYLOAD_MAX];
+    struct forwarded_packet forwarded;
+    struct subscription *subscription;
+    bool news = measure(layer, packet->len, now);
+    publication_read_packet(publication, (int)(layer - publication->layers), packet, payload, &forwarded);
+    forwarded.media.captured = captured_at(layer->stream, packet->timestamp, sfu->ntp_origin, now);
+    const struct rtp_extension *level = rtp_extensions_get(extensions, RTP_EXTENSION_AUDIO_LEVEL);
+    forwarded.media.has_audio_level = level != NULL && rtp_get_audio_level(level, &forwarded.media.audio_level);
+    if (forwarded.media.has_audio_level && publication->kind == PUBLICATION_AUDIO)
+        sfu_participant_speaks(publication->publisher, forwarded.media.audio_level, now);
+    if (forwarded.starts_key_frame && !recovered)
+        layer->key_frame_due = NANOS_NEVER;
+    DL_FOREACH2(publication->subscriptions, subscription, of_publication.next)
+    {
+        subscription_forward(subscription, &forwarded, now);
+        if (news)
+            sfu_participant_reallocate(subscription->subscriber, now);
+    }
+    if (layer->users > 0 && forwarded.has_vp8)
+        retransmission_buffer_store(&layer->buffer, packet->data, packet->len, now);
+    else if (layer->users == 0)
+        retransmission_buffer_clear(&layer->buffer);
+}
+
+/* --- key frames ------------------------------------------------------------------------------------------------------ */
+
+void publication_request_key_frame(struct publication *publication, int index, nanos now)
+{
+    struct publication_layer *layer = &publication->layers[index];
+    if (layer->key_frame_due != NANOS_NEVER)
+        return;
+    layer->key_frame_due = layer->key_frame_requested == NANOS_NEVER
+                               ? now
+                               : nanos_max(now, layer->key_frame_requested + KEY_FRAME_INTERVAL);
+    sfu_participant_touch(publication->publisher);
+}
+
+void publication_run(struct publication *publication, nanos now)
+{
+    struct sfu_participant *publisher = publication->publisher;
+    for (size_t i = 0; i < publication->layer_count; i++) {
+        struct publication_layer *layer = &publication->layers[i];
+        if (layer->key_frame_due > now)
+            continue;
+        layer->key_frame_due = NANOS_NEVER;
+        layer->key_frame_requested = now;
+        connection_request_key_frame(publisher->connection, layer->stream, now);
+        publisher->sfu->statistics.key_frames_requested++;
+    }
+}
+
+nanos publication_deadline(const struct publication *publication)
+{
+    nanos deadline = NANOS_NEVER;
+    for (size_t i = 0; i < publication->layer_count; i++)
+        deadline = nanos_min(deadline, publication->layers[i].key_frame_due);
+    return deadline;
+}

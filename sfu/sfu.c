@@ -1,0 +1,288 @@
+#include "sfu/sfu.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "rtc/packet_kind.h"
+#include "rtc/stun.h"
+#include "sfu/publication.h"
+#include "sfu/sfu_participant.h"
+#include "sfu/sfu_state.h"
+
+/* A flush ends in the end: this is far beyond what a connection has to say at one instant. */
+enum { FLUSH_MAX = 100000 };
+
+/* --- out --------------------------------------------------------------------------------------------------------------- */
+
+static void send_batch(struct sfu *sfu)
+{
+    if (sfu->batch_count > 0)
+        world_udp_send(sfu->sockets[sfu->batch_socket], sfu->batch, sfu->batch_count);
+    sfu->batch_count = 0;
+}
+
+/* Adds all that a connection has to send to the batch, which goes out when it is full. */
+static void drain(struct sfu *sfu, struct connection *connection, nanos now)
+{
+    for (int round = 0; round < FLUSH_MAX && connection != NULL; round++) {
+        struct transport_route route;
+        uint8_t *buf = sfu->buffers[sfu->batch_count];
+        ssize_t len = connection_write(connection, &route, buf, SFU_DATAGRAM_CAP, now);
+        if (len <= 0)
+            return;
+        if (route.stream >= 0)
+            continue; /* there are no relays */
+        if (sfu->batch_count > 0 && route.socket != sfu->batch_socket) {
+            send_batch(sfu);
+            memcpy(sfu->buffers[0], buf, (size_t)len);
+        }
+        sfu->batch_socket = route.socket;
+        sfu->batch[sfu->batch_count] =
+            (struct datagram){.remote = route.remote, .data = sfu->buffers[sfu->batch_count], .len = (size_t)len};
+        if (++sfu->batch_count == SFU_BATCH)
+            send_batch(sfu);
+    }
+}
+
+/* Everyone to whom something was done does what is due and sends what there is; that may concern others in turn. */
+static void flush(struct sfu *sfu, nanos now)
+{
+    struct sfu_participant *p;
+    while ((p = sfu->dirty) != NULL) {
+        DL_DELETE2(sfu->dirty, p, in_dirty.prev, in_dirty.next);
+        p->dirty = false;
+        sfu_participant_run(p, now);
+        drain(sfu, p->connection, now);
+        sfu_participant_handle_events(p, now);
+        if (p->dirty)
+            continue;
+        deadline_heap_set(&sfu->deadlines, &p->deadline, sfu_participant_deadline(p));
+    }
+    send_batch(sfu);
+    nanos at = deadline_heap_at(&sfu->deadlines);
+    if (at != sfu->timer_at) {
+        sfu->timer_at = at;
+        world_timer_set(sfu->timer, at);
+    }
+}
+
+static void timer_fired(void *user, nanos now)
+{
+    struct sfu *sfu = user;
+    struct deadline *due;
+    sfu->timer_at = NANOS_NEVER;
+    while ((due = deadline_heap_pop_due(&sfu->deadlines, now)) != NULL)
+        sfu_participant_touch(due->owner);
+    flush(sfu, now);
+}
+
+/* --- in ---------------------------------------------------------------------------------------------------------------- */
+
+/* Whose STUN check that is, by the ufrag that it names; NULL when it names none of ours. */
+static struct sfu_participant *named_by_check(const struct sfu *sfu, const struct datagram *datagram)
+{
+    struct stun_message message;
+    char ufrag[ICE_UFRAG_CAP];
+    struct sfu_participant *p = NULL;
+    if (stun_parse(&message, datagram->data, datagram->len, NULL) && ice_stun_local_ufrag(&message, ufrag))
+        HASH_FIND(hh, sfu->participants_by_ufrag, ufrag, strlen(ufrag), p);
+    return p;
+}
+
+static bool take(struct sfu *sfu, int socket, struct datagram *datagram, nanos now)
+{
+    struct sfu_source *source;
+    struct sfu_participant *p = NULL;
+    bool check = packet_kind(datagram->data, datagram->len) == PACKET_STUN;
+    if (check)
+        p = named_by_check(sfu, datagram);
+    bool named = p != NULL;
+    if (p == NULL) {
+        HASH_FIND(hh, sfu->sources, &datagram->remote, sizeof datagram->remote, source);
+        p = source != NULL ? source->participant : NULL;
+    }
+    if (p == NULL || p->connection == NULL ||
+        connection_read(p->connection, socket, &datagram->remote, datagram->data, datagram->len, now) < 0)
+        return false;
+    if (named)
+        sfu_participant_note_source(p, &datagram->remote);
+    sfu_participant_touch(p);
+    return true;
+}
+
+static void received(void *user, struct world_udp *udp, struct datagram *batch, size_t count, nanos now)
+{
+    struct sfu *sfu = user;
+    size_t socket = 0;
+    while (socket + 1 < sfu->socket_count && sfu->sockets[socket] != udp)
+        socket++;
+    for (size_t i = 0; i < count; i++)
+        sfu->statistics.discarded += !take(sfu, (int)socket, &batch[i], now);
+    flush(sfu, now);
+}
+
+/* --- participants -------------------------------------------------------------------------------------------------------- */
+
+/* SDP carries a name as the id of a media stream, which is a token (RFC 8830, section 2). */
+static void copy_name(char out[SFU_NAME_CAP], const char *name)
+{
+    snprintf(out, SFU_NAME_CAP, "%s", name);
+    for (char *at = out; *at != '\0'; at++) {
+        bool token = *at > ' ' && *at < 127 && strchr("\"(),/:;<=>?@[\\]", *at) == NULL;
+        if (!token)
+            *at = '_';
+    }
+}
+
+struct sfu_participant *sfu_join(struct sfu *sfu, const char *room, const char *name,
+                                 void (*say)(void *user, const struct room_message *message), void *user, nanos now)
+{
+    struct sfu_participant *p = calloc(1, sizeof *p);
+    (void)now;
+    if (p == NULL)
+        return NULL;
+    p->sfu = sfu;
+    p->say = say;
+    p->user = user;
+    p->deadline.owner = p;
+    p->allocate_due = p->allocated_at = p->connected_at = NANOS_NEVER;
+    copy_name(p->name, name);
+    negotiation_init(&p->negotiation, rng_u64(&sfu->rng) >> 1);
+    p->room = sfu_room_enter(sfu, room, p);
+    if (p->room == NULL) {
+        free(p);
+        return NULL;
+    }
+    sfu->statistics.participants++;
+    return p;
+}
+
+static bool take_candidate(struct sfu_participant *p, const char *text, nanos now, struct error *error)
+{
+    struct ice_candidate candidate;
+    if (!ice_candidate_parse(&candidate, text, error))
+        return false;
+    if (p->connection != NULL)
+        transport_add_candidate(connection_transport(p->connection), &candidate, now);
+    return true;
+}
+
+void sfu_message(struct sfu_participant *p, const struct room_message *message, nanos now)
+{
+    struct error error;
+    bool sensible = true;
+    switch (message->type) {
+    case ROOM_OFFER:
+        sensible = negotiation_take_offer(p, message->sdp, now, &error);
+        break;
+    case ROOM_ANSWER:
+        sensible = negotiation_take_answer(p, message->sdp, now, &error);
+        break;
+    case ROOM_CANDIDATE:
+        sensible = take_candidate(p, message->candidate, now, &error);
+        break;
+    case ROOM_CANDIDATES_END:
+        break;
+    default:
+        sensible = error_set(&error, ERROR_PROTOCOL, "a message that is not for an SFU");
+        break;
+    }
+    if (!sensible)
+        sfu_participant_refuse(p, error.text);
+    flush(p->sfu, now);
+}
+
+void sfu_leave(struct sfu_participant *p, nanos now)
+{
+    struct sfu *sfu = p->sfu;
+    if (p->connection != NULL) {
+        transport_close(connection_transport(p->connection), now);
+        drain(sfu, p->connection, now);
+        send_batch(sfu);
+    }
+    sfu_participant_destroy(p, now);
+    flush(sfu, now);
+}
+
+/* --- life ------------------------------------------------------------------------------------------------------------------ */
+
+static bool open_sockets(struct sfu *sfu, const struct sfu_config *config, struct error *error)
+{
+    if (config->address_count == 0 || config->address_count > TRANSPORT_SOCKETS_MAX)
+        return error_set(error, ERROR_USAGE, "an SFU listens on 1 to %d addresses", TRANSPORT_SOCKETS_MAX);
+    for (size_t i = 0; i < config->address_count; i++) {
+        struct world_udp *udp = world_udp_open(config->host, &config->addresses[i], received, sfu, error);
+        if (udp == NULL)
+            return false;
+        sfu->sockets[i] = udp;
+        sfu->addresses[i] = world_udp_address(udp);
+        sfu->socket_count++;
+        struct ice_candidate *candidate = &sfu->candidates[i];
+        *candidate = (struct ice_candidate){
+            .address = sfu->addresses[i],
+            .type = ICE_HOST,
+            .transport = ICE_UDP,
+            .component = 1,
+            .priority = ice_candidate_priority(ICE_PREFERENCE_HOST, (uint16_t)(UINT16_MAX - i), 1)};
+        snprintf(candidate->foundation, sizeof candidate->foundation, "%zu", i + 1);
+    }
+    return true;
+}
+
+struct sfu *sfu_create(const struct sfu_config *config, struct error *error)
+{
+    struct sfu *sfu = calloc(1, sizeof *sfu);
+    if (sfu == NULL) {
+        error_set(error, ERROR_SYSTEM, "out of memory");
+        return NULL;
+    }
+    sfu->host = config->host;
+    sfu->certificate = config->certificate;
+    sfu->ntp_origin = config->ntp_origin;
+    sfu->rng = rng_of(config->seed, "sfu", 0);
+    sfu->timer_at = NANOS_NEVER;
+    sfu->timer = world_timer_open(config->host, timer_fired, sfu);
+    if (sfu->timer == NULL)
+        error_set(error, ERROR_SYSTEM, "out of memory");
+    if (sfu->timer == NULL || !open_sockets(sfu, config, error)) {
+        sfu_destroy(sfu);
+        return NULL;
+    }
+    return sfu;
+}
+
+void sfu_destroy(struct sfu *sfu)
+{
+    if (sfu == NULL)
+        return;
+    nanos now = world_now(world_of(sfu->host));
+    while (sfu->rooms != NULL)
+        sfu_participant_destroy(sfu->rooms->participants, now);
+    for (size_t i = 0; i < sfu->socket_count; i++)
+        world_udp_close(sfu->sockets[i]);
+    if (sfu->timer != NULL)
+        world_timer_close(sfu->timer);
+    deadline_heap_clear(&sfu->deadlines);
+    free(sfu->demands);
+    free(sfu->demanding);
+    free(sfu);
+}
+
+struct sfu_statistics sfu_statistics(const struct sfu *sfu)
+{
+    struct sfu_statistics sum = sfu->statistics;
+    for (const struct sfu_room *room = sfu->rooms; room != NULL; room = room->hh.next) {
+        for (const struct sfu_participant *p = room->participants; p != NULL; p = p->in_room.next) {
+            if (p->connection == NULL)
+                continue;
+            struct connection_statistics statistics = connection_statistics(p->connection);
+            sum.packets_received += statistics.packets_received;
+            sum.bytes_received += statistics.bytes_received;
+            sum.packets_sent += statistics.packets_sent;
+            sum.bytes_sent += statistics.bytes_sent;
+        }
+    }
+    return sum;
+}

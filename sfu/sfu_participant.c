@@ -1,0 +1,275 @@
+#include "sfu/sfu_participant.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "rtc/rtp_extensions.h"
+#include "sfu/downlink.h"
+#include "sfu/publication.h"
+#include "sfu/sfu_state.h"
+#include "sfu/subscription.h"
+
+enum {
+    /* A server has no reason to begin as low as a browser: of a narrower downlink the first probe tells. */
+    START_BPS = 1000000,
+    MIN_BPS = 30000,
+    REALLOCATE_MS = 100,
+};
+
+/* --- callbacks of the connection --------------------------------------------------------------------------------------- */
+
+static void on_packet(void *user, struct receive_stream *stream, const struct rtp_packet *packet,
+                      const struct rtp_extensions *extensions, bool recovered, nanos now)
+{
+    (void)user;
+    publication_packet(stream->config.user, packet, extensions, recovered, now);
+}
+
+static void on_key_frame_wanted(void *user, struct send_stream *stream, nanos now)
+{
+    (void)user;
+    subscription_key_frame_wanted(stream->config.user, now);
+}
+
+static void on_packet_wanted(void *user, struct send_stream *stream, uint16_t sequence, nanos now)
+{
+    (void)user;
+    subscription_repair(stream->config.user, sequence, now);
+}
+
+static void on_rate(void *user, int64_t target_bps, nanos now)
+{
+    (void)target_bps;
+    sfu_participant_reallocate(user, now);
+}
+
+static void on_stuck(void *user, struct receive_stream *stream, nanos now)
+{
+    struct publication_layer *layer = stream->config.user;
+    (void)user;
+    publication_request_key_frame(layer->publication, (int)(layer - layer->publication->layers), now);
+}
+
+static const struct connection_callbacks connection_callbacks = {.packet = on_packet,
+                                                                 .key_frame_wanted = on_key_frame_wanted,
+                                                                 .packet_wanted = on_packet_wanted,
+                                                                 .rate = on_rate,
+                                                                 .stuck = on_stuck};
+
+/* --- connection ---------------------------------------------------------------------------------------------------------- */
+
+static void disconnect(struct sfu_participant *p)
+{
+    if (p->ufrag[0] != '\0')
+        HASH_DELETE(hh, p->sfu->participants_by_ufrag, p);
+    p->ufrag[0] = '\0';
+    while (p->source_count > 0) {
+        struct sfu_source *source = p->sources[--p->source_count];
+        HASH_DELETE(hh, p->sfu->sources, source);
+        free(source);
+    }
+    if (p->connection != NULL) {
+        struct connection_statistics statistics = connection_statistics(p->connection);
+        struct sfu_statistics *sum = &p->sfu->statistics;
+        sum->packets_received += statistics.packets_received;
+        sum->bytes_received += statistics.bytes_received;
+        sum->packets_sent += statistics.packets_sent;
+        sum->bytes_sent += statistics.bytes_sent;
+    }
+    connection_destroy(p->connection);
+    p->connection = NULL;
+}
+
+static struct sfu_participant *participant_of_ufrag(const struct sfu *sfu, const char *ufrag)
+{
+    struct sfu_participant *other;
+    HASH_FIND(hh, sfu->participants_by_ufrag, ufrag, strlen(ufrag), other);
+    return other;
+}
+
+bool sfu_participant_connect(struct sfu_participant *p, struct error *error)
+{
+    struct sfu *sfu = p->sfu;
+    const struct connection_config config = {
+        .transport = {.lite = true, .certificate = sfu->certificate, .seed = rng_u64(&sfu->rng)},
+        .congestion = {.start_bps = START_BPS, .min_bps = MIN_BPS, .alr_probing = true},
+        .cname = "sfu",
+        .ssrc = rng_u32(&sfu->rng),
+        .ntp_origin = sfu->ntp_origin,
+        .seed = rng_u64(&sfu->rng),
+        .callbacks = &connection_callbacks,
+        .user = p,
+    };
+    disconnect(p);
+    p->connection = connection_create(&config, error);
+    for (size_t i = 0; i < sfu->socket_count && p->connection != NULL; i++) {
+        if (!transport_add_socket(connection_transport(p->connection), (int)i, &sfu->addresses[i], error))
+            disconnect(p);
+    }
+    if (p->connection == NULL)
+        return false;
+    p->connected_at = NANOS_NEVER;
+    p->wanted_bps = 0;
+    sfu_participant_note_ufrag(p);
+    sfu_participant_touch(p);
+    return true;
+}
+
+void sfu_participant_note_ufrag(struct sfu_participant *p)
+{
+    const char *ufrag = transport_ufrag(connection_transport(p->connection));
+    if (strcmp(ufrag, p->ufrag) == 0)
+        return;
+    if (p->ufrag[0] != '\0')
+        HASH_DELETE(hh, p->sfu->participants_by_ufrag, p);
+    p->ufrag[0] = '\0';
+    if (participant_of_ufrag(p->sfu, ufrag) != NULL)
+        return; /* with 48 bits of chance this doesn't happen; if it does, this one can't connect */
+    snprintf(p->ufrag, sizeof p->ufrag, "%s", ufrag);
+    HASH_ADD_KEYPTR(hh, p->sfu->participants_by_ufrag, p->ufrag, strlen(p->ufrag), p);
+}
+
+/* Where the participant's address is noted, or may be: the place that isn't the path in use. */
+static size_t source_slot(const struct sfu_participant *p)
+{
+    struct transport_path_info path;
+    if (p->source_count < SFU_SOURCES_MAX)
+        return p->source_count;
+    bool has_path = transport_path(connection_transport(p->connection), &path);
+    return has_path && address_equal(&p->sources[0]->address, &path.remote_address) ? 1 : 0;
+}
+
+void sfu_participant_note_source(struct sfu_participant *p, const struct address *address)
+{
+    struct sfu_source *source;
+    HASH_FIND(hh, p->sfu->sources, address, sizeof *address, source);
+    if (source != NULL && source->participant == p)
+        return;
+    if (source != NULL) { /* whoever was there before has gone: a NAT gave the address to somebody else */
+        struct sfu_participant *before = source->participant;
+        for (size_t i = 0; i < before->source_count; i++) {
+            if (before->sources[i] == source)
+                before->sources[i--] = before->sources[--before->source_count];
+        }
+        HASH_DELETE(hh, p->sfu->sources, source);
+        free(source);
+    }
+    size_t slot = source_slot(p);
+    if (slot < p->source_count) {
+        HASH_DELETE(hh, p->sfu->sources, p->sources[slot]);
+        source = p->sources[slot];
+    } else {
+        source = malloc(sizeof *source);
+        if (source == NULL)
+            return;
+        p->sources[p->source_count++] = source;
+    }
+    *source = (struct sfu_source){.address = *address, .participant = p};
+    HASH_ADD(hh, p->sfu->sources, address, sizeof source->address, source);
+}
+
+/* --- what is to be done ---------------------------------------------------------------------------------------------------- */
+
+void sfu_participant_touch(struct sfu_participant *p)
+{
+    if (p->dirty)
+        return;
+    p->dirty = true;
+    DL_APPEND2(p->sfu->dirty, p, in_dirty.prev, in_dirty.next);
+}
+
+void sfu_participant_reallocate(struct sfu_participant *p, nanos now)
+{
+    nanos due = p->allocated_at == NANOS_NEVER ? now : nanos_max(now, p->allocated_at + REALLOCATE_MS * NANOS_PER_MS);
+    p->allocate_due = nanos_min(p->allocate_due, due);
+    sfu_participant_touch(p);
+}
+
+void sfu_participant_refuse(struct sfu_participant *p, const char *reason)
+{
+    p->say(p->user, &(struct room_message){.type = ROOM_ERROR, .reason = reason});
+}
+
+/* The loudest voice becomes the room's speaker, when it is clearly louder than the present one or that fell silent. */
+void sfu_participant_speaks(struct sfu_participant *p, struct rtp_audio_level level, nanos now)
+{
+    enum { SILENCE_DBOV = 127, AUDIBLE = 60, CLEARLY = 6 };
+    struct sfu_participant *speaker = p->room->speaker;
+    p->loudness += ((double)(SILENCE_DBOV - level.below_max) - p->loudness) / 16;
+    p->heard_at = now;
+    if (speaker == p || p->loudness < AUDIBLE)
+        return;
+    bool quiet = speaker == NULL || now - speaker->heard_at > NANOS_PER_S;
+    if (quiet || p->loudness > speaker->loudness + CLEARLY)
+        sfu_room_set_speaker(p->room, p, now);
+}
+
+void sfu_participant_withdraw(struct sfu_participant *p, nanos now)
+{
+    p->receives = false;
+    while (p->publications != NULL)
+        publication_destroy(p->publications, now);
+    while (p->subscriptions != NULL)
+        subscription_destroy(p->subscriptions, now);
+    negotiation_clear(&p->negotiation);
+}
+
+void sfu_participant_run(struct sfu_participant *p, nanos now)
+{
+    struct publication *publication;
+    DL_FOREACH2(p->publications, publication, next)
+    {
+        if (publication_deadline(publication) <= now)
+            publication_run(publication, now);
+    }
+    if (p->allocate_due <= now) {
+        p->allocated_at = now;
+        p->allocate_due = downlink_share(p, now);
+    }
+    if (negotiation_deadline(&p->negotiation) <= now)
+        negotiation_offer(p, now);
+}
+
+void sfu_participant_handle_events(struct sfu_participant *p, nanos now)
+{
+    struct transport_event event;
+    while (p->connection != NULL && transport_event(connection_transport(p->connection), &event)) {
+        if (event.type != TRANSPORT_EVENT_STATE)
+            continue; /* our candidates are in our descriptions */
+        if (event.state == TRANSPORT_CONNECTED && p->connected_at == NANOS_NEVER) {
+            p->connected_at = now;
+            sfu_participant_reallocate(p, now);
+        } else if (event.state == TRANSPORT_FAILED || event.state == TRANSPORT_CLOSED) {
+            /* The participant may still be there, and offer anew. */
+            sfu_participant_withdraw(p, now);
+            disconnect(p);
+        }
+    }
+}
+
+nanos sfu_participant_deadline(const struct sfu_participant *p)
+{
+    struct publication *publication;
+    nanos deadline = nanos_min(p->allocate_due, negotiation_deadline(&p->negotiation));
+    if (p->connection != NULL)
+        deadline = nanos_min(deadline, connection_deadline(p->connection));
+    DL_FOREACH2(p->publications, publication, next)
+    {
+        deadline = nanos_min(deadline, publication_deadline(publication));
+    }
+    return deadline;
+}
+
+void sfu_participant_destroy(struct sfu_participant *p, nanos now)
+{
+    sfu_participant_withdraw(p, now);
+    disconnect(p);
+    sfu_room_leave(p->room, p);
+    deadline_heap_remove(&p->sfu->deadlines, &p->deadline);
+    if (p->dirty)
+        DL_DELETE2(p->sfu->dirty, p, in_dirty.prev, in_dirty.next);
+    p->sfu->statistics.participants--;
+    free(p);
+}

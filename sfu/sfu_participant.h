@@ -1,0 +1,86 @@
+/* One participant: its connection, what it publishes and what it receives. */
+#ifndef CONFAB_SFU_SFU_PARTICIPANT_H
+#define CONFAB_SFU_SFU_PARTICIPANT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <uthash.h>
+
+#include "base/deadline_heap.h"
+#include "rtc/connection.h"
+#include "sfu/sfu.h"
+#include "sfu/sfu_negotiation.h"
+#include "sfu/sfu_room.h"
+
+struct sfu_source;
+
+enum { SFU_SOURCES_MAX = 8 }; /* addresses of one participant, remembered */
+
+struct sfu_participant_links {
+    struct sfu_participant *prev, *next;
+};
+
+struct sfu_participant {
+    struct sfu *sfu;
+    struct sfu_room *room;
+    char name[SFU_NAME_CAP]; /* what SDP can't carry of it replaced */
+    void (*say)(void *user, const struct room_message *message);
+    void *user;
+
+    struct connection *connection; /* NULL before the first offer */
+    char ufrag[ICE_UFRAG_CAP];     /* our half of its connection, by which its first checks are recognised */
+    struct sfu_source *sources[SFU_SOURCES_MAX];
+    size_t source_count;
+    bool receives; /* subscriptions may be offered to it */
+    nanos connected_at;
+
+    struct negotiation negotiation;
+    struct publication *publications;
+    struct subscription *subscriptions;
+
+    nanos allocate_due; /* when layers are chosen next */
+    nanos allocated_at;
+    int64_t wanted_bps; /* as congestion control knows it */
+    double loudness;    /* of its audio, smoothed */
+    nanos heard_at;
+
+    bool dirty;
+    struct deadline deadline;
+    struct sfu_participant_links in_room, in_dirty;
+    UT_hash_handle hh; /* by ufrag */
+};
+
+/* The connection for a first offer, or a new one for the next after the old one is over. */
+bool sfu_participant_connect(struct sfu_participant *participant, struct error *error);
+
+/* Our ufrag may have changed. */
+void sfu_participant_note_ufrag(struct sfu_participant *participant);
+
+/* Its STUN came from there. */
+void sfu_participant_note_source(struct sfu_participant *participant, const struct address *address);
+
+/* Something was done to it that may make it send: it is flushed at the end of the batch. */
+void sfu_participant_touch(struct sfu_participant *participant);
+
+/* Layers are to be chosen anew, soon. */
+void sfu_participant_reallocate(struct sfu_participant *participant, nanos now);
+
+/* Audio of it came, so loud. */
+void sfu_participant_speaks(struct sfu_participant *participant, struct rtp_audio_level level, nanos now);
+
+/* Tells the participant what is wrong. */
+void sfu_participant_refuse(struct sfu_participant *participant, const char *reason);
+
+/* Takes back all that it publishes and receives. */
+void sfu_participant_withdraw(struct sfu_participant *participant, nanos now);
+
+/* What is due, then all events. */
+void sfu_participant_run(struct sfu_participant *participant, nanos now);
+void sfu_participant_handle_events(struct sfu_participant *participant, nanos now);
+nanos sfu_participant_deadline(const struct sfu_participant *participant);
+
+/* Without a word. */
+void sfu_participant_destroy(struct sfu_participant *participant, nanos now);
+
+#endif

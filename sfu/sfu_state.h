@@ -1,0 +1,55 @@
+/* What the SFU's own files share. */
+#ifndef CONFAB_SFU_SFU_STATE_H
+#define CONFAB_SFU_SFU_STATE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <uthash.h>
+
+#include "base/deadline_heap.h"
+#include "base/rng.h"
+#include "rtc/ice_candidate.h"
+#include "rtc/transport.h"
+#include "sfu/layer_allocator.h"
+#include "sfu/sfu.h"
+
+enum { SFU_DATAGRAM_CAP = 2048, SFU_BATCH = 32 };
+
+/* An address that a participant's authentic STUN came from: what else comes from there is its own. */
+struct sfu_source {
+    struct address address;
+    struct sfu_participant *participant;
+    UT_hash_handle hh;
+};
+
+struct sfu {
+    struct world_host *host;
+    const struct certificate *certificate;
+    struct world_udp *sockets[TRANSPORT_SOCKETS_MAX];
+    struct address addresses[TRANSPORT_SOCKETS_MAX];
+    struct ice_candidate candidates[TRANSPORT_SOCKETS_MAX]; /* the same for everyone */
+    size_t socket_count;
+    uint64_t ntp_origin;
+    struct rng rng;
+
+    struct sfu_room *rooms;                        /* hash table by name */
+    struct sfu_participant *participants_by_ufrag; /* hash table */
+    struct sfu_source *sources;                    /* hash table by address */
+    struct sfu_participant *dirty;                 /* a list: something was done to them */
+    struct deadline_heap deadlines;                /* of participants */
+    struct world_timer *timer;
+    nanos timer_at;
+    struct sfu_statistics statistics; /* of those who are gone, where participants count themselves */
+
+    struct layer_demand *demands; /* room for one participant's videos, and their subscriptions */
+    struct subscription **demanding;
+    size_t demand_cap;
+
+    struct datagram batch[SFU_BATCH]; /* to be sent by `batch_socket` */
+    size_t batch_count;
+    int batch_socket;
+    uint8_t buffers[SFU_BATCH][SFU_DATAGRAM_CAP];
+};
+
+#endif
