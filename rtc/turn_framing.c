@@ -12,7 +12,7 @@ enum { KEPT_CAP = 4096 };
 void turn_framing_clear(struct turn_framing *framing)
 {
     free(framing->bytes);
-    memset(framing, 0, sizeof *framing);
+    *framing = (struct turn_framing){.channel_max = framing->channel_max};
 }
 
 uint8_t *turn_framing_room(struct turn_framing *framing, size_t len)
@@ -64,6 +64,7 @@ int turn_framing_next(struct turn_framing *framing, const uint8_t **message, siz
     if (have < TURN_CHANNEL_HEADER_LEN)
         return 0;
     const uint8_t *start = framing->bytes + framing->head;
+    uint16_t channel_max = framing->channel_max != 0 ? framing->channel_max : TURN_CHANNEL_MAX;
     uint16_t type = bytes_get16(start);
     size_t body = bytes_get16(start + 2);
     size_t whole;
@@ -72,7 +73,7 @@ int turn_framing_next(struct turn_framing *framing, const uint8_t **message, siz
         if (body % 4 != 0 || (have >= 8 && bytes_get32(start + 4) != STUN_MAGIC_COOKIE))
             return -1;
         whole = total = STUN_HEADER_LEN + body;
-    } else if (type <= TURN_CHANNEL_MAX) {
+    } else if (type <= channel_max) {
         whole = TURN_CHANNEL_HEADER_LEN + body;
         total = turn_channel_padded_len(body);
     } else {

@@ -11,14 +11,16 @@
 #define TURN_CHANNEL_HEADER_LEN 4 /* RFC 8656, section 12.4 */
 #define TURN_CHANNEL_MIN 0x4000   /* section 12 */
 #define TURN_CHANNEL_MAX 0x4fff
+#define TURN_CHANNEL_MAX_RFC5766 0x7fff /* RFC 5766, section 11: before DTLS shared the port */
 
-/* Begins as all zeros. Holds what has not been taken: less than one message (of at most 65,555 bytes) and the piece
+/* Begins as all zeros, but for `channel_max`. Holds what has not been taken: less than one message (of at most 65,555 bytes) and the piece
  * that was added last. */
 struct turn_framing {
     uint8_t *bytes;
     size_t head;
     size_t tail;
     size_t cap;
+    uint16_t channel_max; /* the owner's to set; 0: TURN_CHANNEL_MAX */
 };
 
 void turn_framing_clear(struct turn_framing *framing);

@@ -161,6 +161,7 @@ void turn_connection_accept(void *user, struct world_tcp *tcp, const struct addr
         return;
     }
     connection->server = server;
+    connection->framing.channel_max = server->channel_max;
     connection->tcp = tcp;
     connection->tuple =
         (struct turn_tuple){.client = *remote, .server = world_tcp_local(tcp), .transport = listener->transport};

@@ -336,7 +336,7 @@ static unsigned bind_channel(struct exchange *exchange)
     uint16_t number;
     if (!stun_get_u16(request, STUN_ATTR_CHANNEL_NUMBER, &number) ||
         !stun_get_xor_address(request, STUN_ATTR_XOR_PEER_ADDRESS, &peer) || number < TURN_CHANNEL_MIN ||
-        number > TURN_CHANNEL_MAX)
+        number > exchange->server->channel_max)
         return STUN_BAD_REQUEST;
     if (turn_allocation_relay(exchange->allocation, peer.family) == NULL)
         return STUN_PEER_ADDRESS_FAMILY_MISMATCH;

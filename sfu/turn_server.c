@@ -34,7 +34,7 @@ void turn_server_answer(struct turn_server *server, const struct turn_path *path
 void turn_server_take(struct turn_server *server, struct turn_path *path, const uint8_t *data, size_t len, nanos now)
 {
     struct stun_message message;
-    if (len >= TURN_CHANNEL_HEADER_LEN && data[0] >= TURN_CHANNEL_MIN >> 8 && data[0] <= TURN_CHANNEL_MAX >> 8) {
+    if (len >= TURN_CHANNEL_HEADER_LEN && data[0] >= TURN_CHANNEL_MIN >> 8 && data[0] <= server->channel_max >> 8) {
         turn_relaying_channel_data(server, path, data, len);
         return;
     }
@@ -244,6 +244,7 @@ struct turn_server *turn_server_create(const struct turn_server_config *config, 
     server->tls_context = whole.tls_context;
     server->external_ipv4 = whole.external_ipv4;
     server->redirect = whole.redirect;
+    server->channel_max = whole.rfc5766_channels ? TURN_CHANNEL_MAX_RFC5766 : TURN_CHANNEL_MAX;
     server->lifetime_default_s = whole.lifetime_default_s;
     server->lifetime_max_s = whole.lifetime_max_s;
     server->connection_limit = whole.connection_limit;

@@ -88,6 +88,10 @@ struct turn_server_config {
     uint32_t allowed_scopes;
     bool deny_relay_to_relay;
 
+    /* Also takes the channel numbers from 0x5000 to 0x7fff that RFC 5766 had and RFC 8656, section 12, forbids: some
+     * tools of that time choose among all of them. */
+    bool rfc5766_channels;
+
     /* Every authenticated Allocate is redirected there (300, RFC 8489, section 10); ADDRESS_NONE: not. */
     struct address redirect;
 

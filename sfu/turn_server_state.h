@@ -50,6 +50,7 @@ struct turn_server {
     struct reply_limit reply_limit;
     struct address external_ipv4;
     struct address redirect;
+    uint16_t channel_max;
     uint32_t lifetime_default_s;
     uint32_t lifetime_max_s;
     uint32_t connection_limit;

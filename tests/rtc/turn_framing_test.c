@@ -76,6 +76,18 @@ static void the_longest_messages_pass(void)
     turn_framing_clear(&framing);
 }
 
+static void old_channel_numbers_pass_where_they_are_wanted(void)
+{
+    struct turn_framing framing = {.channel_max = TURN_CHANNEL_MAX_RFC5766};
+    const uint8_t *message;
+    size_t len;
+    CU_ASSERT_TRUE(turn_framing_add(&framing, (const uint8_t *)"\x7f\xff\x00\x00\x80\x00\x00\x00", 8));
+    CU_ASSERT_EQUAL(turn_framing_next(&framing, &message, &len), 1);
+    CU_ASSERT_EQUAL(turn_framing_next(&framing, &message, &len), -1);
+    turn_framing_clear(&framing);
+    CU_ASSERT_EQUAL(framing.channel_max, TURN_CHANNEL_MAX_RFC5766);
+}
+
 static int first_verdict(const uint8_t *data, size_t len)
 {
     struct turn_framing framing = {0};
@@ -102,5 +114,6 @@ void turn_framing_test(void)
 {
     SUITE("turn_framing", {"whole messages come out of any pieces", whole_messages_come_out_of_any_pieces},
           {"the longest messages pass", the_longest_messages_pass},
+          {"old channel numbers pass where they are wanted", old_channel_numbers_pass_where_they_are_wanted},
           {"what is neither ends the stream", what_is_neither_ends_the_stream});
 }

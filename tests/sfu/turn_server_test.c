@@ -718,6 +718,20 @@ static void channel_numbers_and_peers_are_one_to_one(void)
     stage_close(&stage);
 }
 
+static void channels_of_old(struct turn_server_config *config) { config->rfc5766_channels = true; }
+
+static void channel_numbers_of_rfc_5766_are_taken_on_request(void)
+{
+    struct stage stage;
+    stage_open(&stage, channels_of_old);
+    CU_ASSERT_EQUAL(asker_allocate(&stage.alice), 0);
+    CU_ASSERT_EQUAL(asker_bind(&stage.alice, 0x8000, "7.1.1.1:7000"), 400);
+    CU_ASSERT_EQUAL(asker_bind(&stage.alice, 0x7fff, "7.1.1.1:7000"), 0);
+    send_channel_data(&stage.alice, 0x7fff, "as in 2010");
+    CU_ASSERT_EQUAL(stage.peer.len, 10);
+    stage_close(&stage);
+}
+
 /* Attacks 2 and 6: what stands behind the integrity counts for nothing, and of two the first counts. */
 static void added_and_doubled_attributes_change_nothing(void)
 {
@@ -980,6 +994,7 @@ void turn_server_test(void)
           {"permissions last five minutes", permissions_last_five_minutes},
           {"channels last ten minutes but need permission", channels_last_ten_minutes_but_need_permission},
           {"channel numbers and peers are one to one", channel_numbers_and_peers_are_one_to_one},
+          {"channel numbers of RFC 5766 are taken on request", channel_numbers_of_rfc_5766_are_taken_on_request},
           {"added and doubled attributes change nothing", added_and_doubled_attributes_change_nothing},
           {"several permissions in one request: all or none", several_permissions_in_one_request_are_all_or_none},
           {"the number of permissions is bounded", the_number_of_permissions_is_bounded},
