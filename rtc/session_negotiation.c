@@ -154,7 +154,6 @@ struct session_media *session_offer_media(struct session_description *offer, con
         offer->version = 1;
         offer->extmap_allow_mixed = true;
     }
-    const struct session_abilities *abilities = abilities_for(ours, (uint8_t)kind);
     struct session_media *media = session_add_media(offer);
     if (media == NULL)
         return NULL;
@@ -163,11 +162,13 @@ struct session_media *session_offer_media(struct session_description *offer, con
     media->bundled = true;
     snprintf(media->mid, sizeof media->mid, "%zu", offer->media_count - 1);
     snprintf(media->kind_name, sizeof media->kind_name, "%s", kinds[kind]);
-    snprintf(media->protocol, sizeof media->protocol, "%s", abilities != NULL ? "UDP/TLS/RTP/SAVPF" : "UDP/DTLS/SCTP");
-    if (abilities == NULL) {
+    bool is_rtp = kind == SESSION_AUDIO || kind == SESSION_VIDEO;
+    snprintf(media->protocol, sizeof media->protocol, "%s", is_rtp ? "UDP/TLS/RTP/SAVPF" : "UDP/DTLS/SCTP");
+    if (!is_rtp) {
         set_data_channels(media, ours);
         return media;
     }
+    const struct session_abilities *abilities = kind == SESSION_AUDIO ? &ours->audio : &ours->video;
     media->direction = direction & abilities->direction;
     media->rtcp_mux = media->rtcp_reduced_size = media->rtcp_receiver_rtt = true;
     return copy_abilities(media, abilities) ? media : NULL;
@@ -301,11 +302,13 @@ static bool answer_media(struct session_media *answer, const struct session_medi
     memcpy(answer->format, offer->format, sizeof answer->format);
     answer->rejected = offer->rejected || !offer->bundled;
     const struct session_abilities *abilities = abilities_for(ours, offer->kind);
-    if (!answer->rejected && abilities != NULL && !answer_rtp(answer, offer, abilities))
-        return false;
-    if (abilities == NULL) {
-        answer->rejected |= offer->kind != SESSION_DATA || !ours->data_channels;
+    if (offer->kind == SESSION_DATA) {
+        answer->rejected |= !ours->data_channels;
         set_data_channels(answer, ours);
+    } else if (abilities == NULL) {
+        answer->rejected = true;
+    } else if (!answer->rejected && !answer_rtp(answer, offer, abilities)) {
+        return false;
     }
     if (answer->rejected)
         answer->direction = SESSION_INACTIVE;

@@ -84,7 +84,7 @@ static void write_rid(FILE *out, const struct session_rid *rid)
 static void write_simulcast(FILE *out, const struct session_media *media)
 {
     bool any = false;
-    for (uint8_t direction = SESSION_SENDONLY; direction <= SESSION_RECVONLY; direction++) {
+    for (unsigned direction = SESSION_SENDONLY; direction <= SESSION_RECVONLY; direction++) {
         const char *separator = direction == SESSION_SENDONLY ? "send " : "recv ";
         for (size_t i = 0; i < media->rid_count; i++) {
             const struct session_rid *rid = &media->rids[i];
@@ -120,8 +120,8 @@ static struct address default_address(const struct session_transport *transport)
 static void write_media_line(FILE *out, const struct session_description *description,
                              const struct session_media *media)
 {
-    struct address address = default_address(&description->transport);
-    unsigned port = media->rejected || media->bundle_only ? 0 : address.port;
+    struct address address = media->rejected ? address_ipv4(0, 0, 0, 0, 0) : default_address(&description->transport);
+    unsigned port = media->bundle_only ? 0 : address.port;
     fprintf(out, "m=%s %u %s", media->kind_name, port, media->protocol);
     if (media->kind == SESSION_DATA)
         fputs(" webrtc-datachannel", out);
@@ -229,10 +229,12 @@ char *session_description_write(const struct session_description *description)
     if (!memory_open(&memory))
         return NULL;
     write_session(memory.out, description);
-    bool is_first = true;
+    bool has_candidates = false;
     for (size_t i = 0; i < description->media_count; i++) {
-        write_media(memory.out, description, &description->media[i], is_first);
-        is_first &= description->media[i].rejected;
+        const struct session_media *media = &description->media[i];
+        bool is_first = media->bundled && !media->rejected && !has_candidates;
+        write_media(memory.out, description, media, is_first);
+        has_candidates |= is_first;
     }
     return memory_close(&memory);
 }

@@ -156,10 +156,8 @@ static void has_bounds(void)
         char *text = long_text(cases[i].line, cases[i].count, &len);
         struct error error = {0};
         struct sdp *sdp = sdp_parse(text, len, SDP_WHOLE, &error);
-        if (cases[i].says == NULL)
-            CU_ASSERT_PTR_NOT_NULL(sdp)
-        else
-            CU_ASSERT_TRUE(sdp == NULL && strstr(error.text, cases[i].says) != NULL)
+        bool fine = cases[i].says == NULL;
+        CU_ASSERT_TRUE(fine ? sdp != NULL : sdp == NULL && strstr(error.text, cases[i].says) != NULL);
         sdp_destroy(sdp);
         free(text);
     }

@@ -258,7 +258,7 @@ static void writes_as_browsers_do(void)
               "a=rtcp-fb:96 nack pli\r\na=ssrc-group:FID 1 2\r\na=ssrc:1 cname:c\r\na=ssrc:2 cname:c\r\n"
               "a=rid:a send max-width=1280;max-br=1000000\r\na=rid:b send\r\na=rid:c recv\r\n"
               "a=simulcast:send a;~b recv c\r\n"
-              "m=audio 0 UDP/TLS/RTP/SAVPF 0\r\nc=IN IP4 192.0.2.1\r\na=mid:a\r\na=inactive\r\n");
+              "m=audio 0 UDP/TLS/RTP/SAVPF 0\r\nc=IN IP4 0.0.0.0\r\na=mid:a\r\na=inactive\r\n");
     free(text);
     session_description_destroy(offer);
 }
