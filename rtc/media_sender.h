@@ -33,6 +33,12 @@ struct media_packet {
     size_t payload_len;
 };
 
+/* The last packet of the stream that padding is made of. */
+struct spare_packet {
+    struct media_packet packet;
+    uint8_t payload[1300];
+};
+
 struct media_sender {
     struct congestion_control *congestion;
     struct pacer *pacer;
@@ -40,6 +46,7 @@ struct media_sender {
     struct rtp_extension_map extensions;
     struct send_stream *streams; /* hash table by SSRC (uthash), in the order in which they were added */
     struct send_stream *padding; /* the stream whose RTX carries padding; NULL: none */
+    struct spare_packet *spare;  /* NULL before it has sent anything */
     struct rng rng;
     int64_t target_bps;
     nanos rtt;
