@@ -33,8 +33,11 @@
 /* Larger than any packet: a length beyond it means that the file is not what it seems (libpcap's own bound). */
 #define PACKET_LEN_MAX 262144u
 
-/* Pages of a mapped file are given back to the system once they lie this far behind. */
-#define RELEASE_STEP ((size_t)4 << 20)
+/* A mapped file is taken into memory and given back in steps of this size. */
+#define STEP ((size_t)1 << 20)
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22 /* Linux 5.14; older ones fault the pages in one by one */
+#endif
 
 struct capture_interface {
     uint16_t link_type;
@@ -48,8 +51,9 @@ struct capture {
     const uint8_t *data;
     size_t len;
     size_t at;
-    size_t released;
-    void *mapping; /* NULL when the caller owns the bytes */
+    size_t populated; /* up to here the mapping was asked for … */
+    size_t released;  /* … and up to here given back */
+    void *mapping;    /* NULL when the caller owns the bytes */
     bool pcapng;
     bool swapped;
     size_t packet_header_len; /* pcap */
@@ -462,10 +466,15 @@ void capture_close(struct capture *capture)
 
 bool capture_next(struct capture *capture, struct capture_packet *packet)
 {
-    /* The packet handed out last may still be in use, hence one step of distance. */
-    if (capture->mapping != NULL && capture->at - capture->released > 2 * RELEASE_STEP) {
-        madvise((uint8_t *)capture->mapping + capture->released, RELEASE_STEP, MADV_DONTNEED);
-        capture->released += RELEASE_STEP;
+    if (capture->mapping != NULL && capture->at + STEP > capture->populated && capture->populated < capture->len) {
+        size_t left = capture->len - capture->populated;
+        madvise((uint8_t *)capture->mapping + capture->populated, left < STEP ? left : STEP, MADV_POPULATE_READ);
+        capture->populated += STEP;
+        /* The packets handed out last may still be in use, hence some distance; what is asked for again comes back. */
+        if (capture->populated - capture->released > 4 * STEP) {
+            madvise((uint8_t *)capture->mapping + capture->released, STEP, MADV_DONTNEED);
+            capture->released += STEP;
+        }
     }
     return capture->pcapng ? pcapng_next(capture, packet) : pcap_next(capture, packet);
 }

@@ -6,8 +6,8 @@
 #include "rtc/rtcp.h"
 #include "rtc/rtp.h"
 
-#define FRAME_OWNERS 16384
-#define REPORTS 4096
+#define FRAME_OWNERS TABLE_FIXED_SIZE(16384)
+#define REPORTS TABLE_FIXED_SIZE(4096)
 #define RTCP_HASH_BYTES 64  /* of a packet tell it from every other: SRTCP's are random, a report's times differ */
 #define UNASSIGNED_FIRST 64 /* RFC 5761, section 4: payload types that RTP beside RTCP doesn't use */
 #define UNASSIGNED_LAST 95
@@ -41,8 +41,9 @@ bool observer_create_media(struct observer *observer)
 
 /* --- the same packet, seen again -------------------------------------------------------------------------------------- */
 
-static void sighting_over(struct observer *observer, const struct sighting *sighting)
+static void sighting_over(void *user, const struct sighting *sighting)
 {
+    struct observer *observer = user;
     if (sighting->elsewhere > 0)
         histogram_record(&observer->one_way, (uint64_t)sighting->elsewhere * SIGHTING_TICK);
     if (sighting->hop_out > sighting->hop_in)
@@ -65,15 +66,21 @@ static void count_copy(struct observer *observer, uint32_t stream, uint32_t firs
     media->copies += media->copy_of == first;
 }
 
+/* What makes an RTP packet itself, whatever relays do to what is around it. */
+static uint64_t packet_hash(uint32_t ssrc, const struct rtp_sample *sample)
+{
+    return table_mix(((uint64_t)ssrc << 32 | sample->timestamp) ^
+                     ((uint64_t)sample->sequence << 48 | (uint64_t)sample->len << 16) * 0x9e3779b97f4a7c15u);
+}
+
 static void sight(struct observer *observer, uint32_t stream, uint32_t vantage, const struct rtp_sample *sample)
 {
-    struct media_stream *media = &observer->streams.streams[stream];
-    uint64_t hash = table_mix(((uint64_t)media->ssrc << 32 | sample->timestamp) ^
-                              ((uint64_t)sample->sequence << 48 | (uint64_t)sample->len << 16) * 0x9e3779b97f4a7c15u);
+    uint64_t hash = packet_hash(observer->streams.streams[stream].ssrc, sample);
     struct sighting evicted;
     bool known;
-    struct sighting *sighting = sightings_get(observer->sightings, hash, sample->time, &known, &evicted);
-    if (evicted.hash != 0)
+    bool had_evicted;
+    struct sighting *sighting = sightings_get(observer->sightings, hash, sample->time, &known, &evicted, &had_evicted);
+    if (had_evicted)
         sighting_over(observer, &evicted);
     if (!known) {
         sighting->first_stream = sighting->latest_stream = stream;
@@ -101,12 +108,17 @@ static void sight(struct observer *observer, uint32_t stream, uint32_t vantage, 
 
 /* --- RTP ------------------------------------------------------------------------------------------------------------------ */
 
+static struct frame_owner *frame_owner_of(struct observer *observer, uint32_t path, uint32_t timestamp)
+{
+    return &observer->frame_owners[table_mix((uint64_t)path << 32 | timestamp) % FRAME_OWNERS];
+}
+
 /* RTX sends again what another stream of the same path sent, under the same timestamps (RFC 4588, section 4). */
 static void own_frame(struct observer *observer, uint32_t stream, uint32_t timestamp)
 {
     struct media_stream *media = &observer->streams.streams[stream];
     uint32_t path = media->path * 2 + media->direction + 1;
-    struct frame_owner *owner = &observer->frame_owners[table_mix((uint64_t)path << 32 | timestamp) % FRAME_OWNERS];
+    struct frame_owner *owner = frame_owner_of(observer, path, timestamp);
     if (owner->path == path && owner->timestamp == timestamp && owner->stream != stream) {
         media->repeats_of = owner->stream;
         media->repeats++;
@@ -199,6 +211,9 @@ enum observed observer_rtp(struct observer *observer, struct place *place, const
         .payload_type = packet.payload_type,
         .marker = packet.marker,
     };
+    /* Both will be looked at at the end, and are seldom in the cache. */
+    sightings_prefetch(observer->sightings, packet_hash(packet.ssrc, &sample));
+    __builtin_prefetch(frame_owner_of(observer, place->path * 2 + place->direction + 1, packet.timestamp), 1);
     uint8_t first_byte = packet.payload_len > 0 ? packet.payload[0] : 0;
     if (place->path != PATH_NONE) {
         uint32_t stream = media_streams_find(&observer->streams, place->path, place->direction, packet.ssrc);
@@ -295,7 +310,9 @@ static bool is_copy(struct observer *observer, const struct place *place, const 
     hash = table_mix(hash);
     struct sighting evicted;
     bool known;
-    struct sighting *sighting = sightings_get(observer->rtcp_sightings, hash, place->now, &known, &evicted);
+    bool had_evicted;
+    struct sighting *sighting =
+        sightings_get(observer->rtcp_sightings, hash, place->now, &known, &evicted, &had_evicted);
     if (!known)
         sighting->first_stream = place->path;
     return known && sighting->first_stream != place->path;
@@ -373,10 +390,5 @@ void observer_finish_media(struct observer *observer)
                 promote(observer, candidate);
         }
     }
-    for (size_t i = 0; observer->sightings->count > 0 && i < SIGHTING_SETS; i++) {
-        for (size_t way = 0; way < SIGHTING_WAYS; way++) {
-            if (observer->sightings->sets[i][way].hash != 0)
-                sighting_over(observer, &observer->sightings->sets[i][way]);
-        }
-    }
+    sightings_visit(observer->sightings, sighting_over, observer);
 }

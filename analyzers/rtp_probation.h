@@ -8,10 +8,11 @@
 #include <stdint.h>
 
 #include "analyzers/rtp_stream.h"
+#include "analyzers/table.h"
 #include "base/address.h"
 
 #define RTP_PROBATION_SAMPLES 6 /* four in a row, with room for duplicates */
-#define RTP_PROBATION_SETS 4096
+#define RTP_PROBATION_SETS TABLE_FIXED_SIZE(4096)
 #define RTP_PROBATION_WAYS 2
 
 /* What speaks for RTP on a path, besides the packets themselves. */

@@ -26,6 +26,9 @@
 const uint32_t rtp_stream_clock_rates[RTP_STREAM_CLOCKS] = {8000, 16000, 24000, 32000, 48000, 90000, 44100, 11025};
 #define GUESSED_CLOCKS 6
 
+static const double TICK_MS[RTP_STREAM_CLOCKS] = {1e3 / 8000,  1e3 / 16000, 1e3 / 24000, 1e3 / 32000,
+                                                  1e3 / 48000, 1e3 / 90000, 1e3 / 44100, 1e3 / 11025};
+
 int rtp_stream_clock_index(uint32_t rate)
 {
     for (int i = 0; i < RTP_STREAM_CLOCKS; i++) {
@@ -193,19 +196,19 @@ static void count_arrival(struct rtp_stream *stream, const struct rtp_sample *sa
     double ticks = (double)(timestamp - stream->reference_timestamp);
     bool regular = in_order && !sample->marker && !is_comfort_noise(sample->payload_type) &&
                    !is_comfort_noise(stream->previous_payload_type);
-    double gaps = (double)stream->packets; /* before this one was counted */
+    double share = 1.0 / (double)stream->packets; /* of this gap among all so far */
     for (int i = 0; i < RTP_STREAM_CLOCKS; i++) {
-        double deviation = fabs(arrival_ms - ticks * 1000.0 / rtp_stream_clock_rates[i]);
-        double jitter = (15.0 * stream->jitter_ms[i] + deviation) / 16.0;
+        double deviation = fabs(arrival_ms - ticks * TICK_MS[i]);
         stream->deviation_ms[i] += deviation;
-        stream->jitter_ms[i] = jitter;
-        if (regular) {
-            stream->jitter_mean_ms[i] = (stream->jitter_mean_ms[i] * (gaps - 1.0) + jitter) / gaps;
-            stream->jitter_max_ms[i] = jitter > stream->jitter_max_ms[i] ? jitter : stream->jitter_max_ms[i];
-        }
+        stream->jitter_ms[i] += (deviation - stream->jitter_ms[i]) * (1.0 / 16.0);
+    }
+    for (int i = 0; regular && i < RTP_STREAM_CLOCKS; i++) {
+        double jitter = stream->jitter_ms[i];
+        stream->jitter_mean_ms[i] += (jitter - stream->jitter_mean_ms[i]) * share;
+        stream->jitter_max_ms[i] = jitter > stream->jitter_max_ms[i] ? jitter : stream->jitter_max_ms[i];
     }
     if (regular) {
-        stream->delta_mean_ms = (stream->delta_mean_ms * (gaps - 1.0) + arrival_ms) / gaps;
+        stream->delta_mean_ms += (arrival_ms - stream->delta_mean_ms) * share;
         if (stream->regular == 0 || arrival_ms < stream->delta_min_ms)
             stream->delta_min_ms = arrival_ms;
         if (arrival_ms > stream->delta_max_ms)

@@ -6,10 +6,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "analyzers/table.h"
 #include "base/nanos.h"
 #include "rtc/stun.h"
 
-#define STUN_TRANSACTIONS 8192
+#define STUN_TRANSACTIONS TABLE_FIXED_SIZE(8192)
 
 struct stun_transaction {
     uint8_t id[STUN_TRANSACTION_ID_LEN];
