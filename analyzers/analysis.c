@@ -133,6 +133,7 @@ static struct analysis_summary summary_of(const struct histogram *histogram)
  * to tell by themselves. */
 struct type_clocks {
     int clocks[128]; /* index of the rate; -1: unknown; -2: several */
+    bool rtx[128];   /* some stream of this type is RTX */
 };
 
 static int stream_clock(const struct media_stream *media)
@@ -144,7 +145,9 @@ static int stream_clock(const struct media_stream *media)
 
 static bool is_rtx(const struct observer *observer, const struct media_stream *media)
 {
-    if (media->ssrc == 0) /* libwebrtc probes with padding under SSRC 0 before there is media */
+    /* Padding that probes for bandwidth before there is media: libwebrtc sends it under SSRC 0, others under the RTX
+     * stream's with timestamp 0. */
+    if (media->ssrc == 0 || (media->rtp.frames == 1 && media->rtp.recent_timestamps[0] == 0))
         return true;
     if (media->repeats_of == MEDIA_STREAM_NONE || (double)media->repeats < RTX_SHARE_MIN * (double)media->rtp.packets)
         return false;
@@ -265,6 +268,7 @@ static bool make_streams(const struct observer *observer, const struct connectio
     analysis->streams = calloc(count + 1u, sizeof *analysis->streams);
     bool ok = orders != NULL && places != NULL && clocks != NULL && analysis->streams != NULL;
     for (size_t i = 0; ok && i < analysis->capture_count; i++) {
+        clocks[i] = (struct type_clocks){0};
         for (int type = 0; type < 128; type++)
             clocks[i].clocks[type] = -1;
     }
@@ -279,6 +283,7 @@ static bool make_streams(const struct observer *observer, const struct connectio
         fill_stream(observer, analysis, orders[i].number, connections->of_path[media->path], stream);
         if (is_rtx(observer, media)) {
             stream->kind = ANALYSIS_RTX;
+            clocks[stream->capture].rtx[stream->payload_type] = true;
             continue;
         }
         int clock = stream_clock(media);
@@ -290,7 +295,10 @@ static bool make_streams(const struct observer *observer, const struct connectio
         const struct media_stream *media = &observer->streams.streams[orders[i].number];
         struct analysis_stream *stream = &analysis->streams[i];
         int clock = stream_clock(media);
-        fill_media(stream, media, clock >= 0 ? clock : clocks[stream->capture].clocks[stream->payload_type]);
+        const struct type_clocks *known = &clocks[stream->capture];
+        if (clock < 0 && known->clocks[stream->payload_type] == -1 && known->rtx[stream->payload_type])
+            stream->kind = ANALYSIS_RTX;
+        fill_media(stream, media, clock >= 0 ? clock : known->clocks[stream->payload_type]);
         if (media->copy_of != MEDIA_STREAM_NONE && (double)media->copies >= COPY_SHARE_MIN * (double)media->rtp.packets)
             stream->copy_of = places[media->copy_of];
         if (media->moved_from != MEDIA_STREAM_NONE)

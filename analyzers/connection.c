@@ -16,14 +16,14 @@
 
 /* What the paths of one connection say together. */
 struct gathering {
-    nanos first_check, nominated, first_media, last_media, relay_last;
+    nanos first_check, nominated, first_media, last_media;
     nanos first_hello, dtls_completed;
     uint16_t dtls_version, srtp_profile;
     uint32_t main_path;
     uint64_t main_score;
     bool connected;
-    bool relay_nominated;
-    uint8_t relay_transport; /* of the relayed paths; TURN_SEEN_NONE when not known */
+    bool relayed;
+    uint8_t relay_transport; /* TURN_SEEN_NONE when not known */
 };
 
 struct gatherer {
@@ -144,7 +144,6 @@ static const struct gathering NOTHING_YET = {
     .nominated = NANOS_NEVER,
     .first_media = NANOS_NEVER,
     .last_media = -1,
-    .relay_last = -1,
     .first_hello = NANOS_NEVER,
     .dtls_completed = NANOS_NEVER,
 };
@@ -162,20 +161,28 @@ static void gather(const struct gatherer *gatherer, struct gathering *g, uint32_
         g->dtls_version = path->dtls.version;
     if (path->dtls.srtp_profile != 0)
         g->srtp_profile = path->dtls.srtp_profile;
-    g->connected |= path->first_success != NANOS_NEVER || path->streams > 0 || path->dtls.server_hello;
-    uint8_t transport;
-    if (is_relayed(gatherer, path, &transport)) {
-        g->relay_last = nanos_max(g->relay_last, path->last_media);
-        g->relay_nominated |= path->nominated != NANOS_NEVER;
-        g->relay_transport = transport > g->relay_transport ? transport : g->relay_transport;
-    }
+    g->connected |= path->nominated != NANOS_NEVER || path->streams > 0 || path->dtls.server_hello;
 }
 
-/* Of the paths that were in use at the end, the one with the most media; without media, the one that got furthest. */
-static void choose_main_path(const struct gatherer *gatherer, struct gathering *g, uint32_t number)
+/* Was the path in use at the end? Without any media, what ICE nominated counts. */
+static bool in_use_at_end(const struct gathering *g, const struct path *path)
+{
+    if (g->last_media < 0)
+        return path->nominated != NANOS_NEVER || path->dtls.server_hello;
+    return path->last_media >= 0 && path->last_media + SELECTED_SPAN >= g->last_media;
+}
+
+/* Of the paths that were in use at the end, the one with the most media; without media, the one that got furthest. And
+ * whether any of them is relayed: one leg of a relay may look direct where its allocation wasn't seen. */
+static void select_path(const struct gatherer *gatherer, struct gathering *g, uint32_t number)
 {
     const struct path *path = &gatherer->observer->paths.paths[number];
-    bool in_use = path->last_media >= 0 && path->last_media + SELECTED_SPAN >= g->last_media;
+    bool in_use = in_use_at_end(g, path);
+    uint8_t transport;
+    if (in_use && is_relayed(gatherer, path, &transport)) {
+        g->relayed = true;
+        g->relay_transport = transport > g->relay_transport ? transport : g->relay_transport;
+    }
     uint64_t score = 1 + (in_use ? path->rtp_packets * 8 : 0) + (path->dtls.server_hello ? 4u : 0) +
                      (path->nominated != NANOS_NEVER ? 2u : 0) + (path->first_success != NANOS_NEVER ? 1u : 0);
     if (score > g->main_score) {
@@ -205,10 +212,8 @@ static void conclude(const struct gatherer *gatherer, const struct gathering *g,
     int near = near_end(path);
     connection->a = path->ends[near];
     connection->b = path->ends[!near];
-    bool media = g->last_media >= 0;
-    connection->relayed =
-        media ? g->relay_last >= 0 && g->relay_last + SELECTED_SPAN >= g->last_media : g->relay_nominated;
-    connection->turn = connection->relayed ? g->relay_transport : (uint8_t)TURN_SEEN_NONE;
+    connection->relayed = g->relayed;
+    connection->turn = g->relay_transport;
     connection->dtls_version = g->dtls_version;
     connection->srtp_profile = g->srtp_profile;
     nanos selected = g->nominated != NANOS_NEVER ? g->nominated : nanos_min(g->first_hello, g->first_media);
@@ -226,7 +231,7 @@ static bool conclude_all(const struct gatherer *gatherer, struct gathering *gath
     for (uint32_t i = 0; i < count; i++)
         gather(gatherer, &gatherings[paths_root(paths, i)], i);
     for (uint32_t i = 0; i < count; i++)
-        choose_main_path(gatherer, &gatherings[paths_root(paths, i)], i);
+        select_path(gatherer, &gatherings[paths_root(paths, i)], i);
     uint32_t connected = 0;
     for (uint32_t i = 0; i < count; i++)
         connected += gatherings[i].connected;

@@ -46,7 +46,7 @@ static void sighting_over(void *user, const struct sighting *sighting)
     struct observer *observer = user;
     if (sighting->elsewhere > 0)
         histogram_record(&observer->one_way, (uint64_t)sighting->elsewhere * SIGHTING_TICK);
-    if (sighting->hop_out > sighting->hop_in)
+    if (sighting->hop_out > 0)
         histogram_record(&observer->forwarding, (uint64_t)(sighting->hop_out - sighting->hop_in) * SIGHTING_TICK);
 }
 
@@ -94,7 +94,7 @@ static void sight(struct observer *observer, uint32_t stream, uint32_t vantage, 
     if (vantage != sighting->first_vantage)
         sighting->elsewhere = ticks;
     if (vantage != sighting->hop_vantage) {
-        if (sighting->hop_out > sighting->hop_in)
+        if (sighting->hop_out > 0)
             histogram_record(&observer->forwarding, (uint64_t)(sighting->hop_out - sighting->hop_in) * SIGHTING_TICK);
         sighting->hop_vantage = (uint16_t)vantage;
         sighting->hop_in = ticks;
@@ -274,7 +274,7 @@ static void note_report_blocks(struct observer *observer, const struct place *pl
         const struct report_sent *report = report_place(observer, place->path, block.ssrc, block.last_sr);
         if (block.last_sr == 0 || report->path != place->path + 1 || report->ssrc != block.ssrc ||
             report->ntp_middle != block.last_sr || report->direction == place->direction ||
-            vantage_is_remote(&observer->vantages.vantages[place->vantage], place->destination))
+            vantage_locality(&observer->vantages.vantages[place->vantage], place->destination) == VANTAGE_REMOTE)
             continue;
         nanos kept = (nanos)((double)block.delay_since_last_sr / 65536.0 * 1e9);
         nanos round_trip = place->now - report->sent - kept;

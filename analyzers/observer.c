@@ -206,7 +206,11 @@ enum observed observer_packet(struct observer *observer, uint32_t vantage, const
     return observed;
 }
 
-void observer_finish(struct observer *observer) { observer_finish_media(observer); }
+void observer_finish(struct observer *observer)
+{
+    observer_finish_media(observer);
+    observer_finish_stun(observer);
+}
 
 bool observer_understood(const struct observer *observer)
 {

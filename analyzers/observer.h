@@ -116,6 +116,8 @@ enum observed observer_stun(struct observer *observer, struct place *place, cons
 enum observed observer_channel_data(struct observer *observer, struct place *place, const uint8_t *data,
                                     size_t captured, size_t len);
 
+void observer_finish_stun(struct observer *observer);
+
 /* media_observer.c */
 enum observed observer_rtp(struct observer *observer, struct place *place, const uint8_t *data, size_t captured,
                            size_t len);

@@ -61,18 +61,34 @@ static void ask(struct observer *observer, const struct place *place, const stru
     stun_transactions_ask(observer->transactions, &asked);
 }
 
-/* The time from a request to its answer, unless it was sent by the far side: that is how fast the near side answers, and
- * no round trip. */
+/* The time from a request to its answer, unless the far side asked: that is how fast the near side answers, and no round
+ * trip. Which side is near may take a few packets to find out. */
 static void count_round_trip(struct observer *observer, const struct place *place, const struct address *asker,
                              const struct stun_transaction *answered)
 {
-    if (answered->repeated || place->now < answered->asked ||
-        vantage_is_remote(&observer->vantages.vantages[place->vantage], asker))
+    struct vantage *vantage = &observer->vantages.vantages[place->vantage];
+    enum vantage_locality locality = vantage_locality(vantage, asker);
+    if (answered->repeated || place->now < answered->asked || locality == VANTAGE_REMOTE)
         return;
     uint32_t entry = address_book_find(&observer->book, asker, place->vantage);
     if (entry != ADDRESS_BOOK_NONE && observer->book.entries[entry].relayed)
         return; /* a relay passes on what someone else asked */
-    histogram_record(&observer->stun_rtt, (uint64_t)(place->now - answered->asked));
+    nanos round_trip = place->now - answered->asked;
+    if (locality == VANTAGE_EITHER && vantage->undecided_count < VANTAGE_UNDECIDED)
+        vantage->undecided[vantage->undecided_count++] = (struct vantage_sample){*asker, round_trip};
+    else
+        histogram_record(&observer->stun_rtt, (uint64_t)round_trip);
+}
+
+void observer_finish_stun(struct observer *observer)
+{
+    for (uint32_t i = 0; i < observer->vantages.count; i++) {
+        const struct vantage *vantage = &observer->vantages.vantages[i];
+        for (uint8_t s = 0; s < vantage->undecided_count; s++) {
+            if (vantage_locality(vantage, &vantage->undecided[s].asker) != VANTAGE_REMOTE)
+                histogram_record(&observer->stun_rtt, (uint64_t)vantage->undecided[s].round_trip);
+        }
+    }
 }
 
 static void binding_response(struct observer *observer, const struct place *place, const struct stun_message *message)

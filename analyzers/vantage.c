@@ -66,10 +66,13 @@ void vantage_note(struct vantage *vantage, const struct address *source, const s
     vantage->common_count[family] = kept;
 }
 
-bool vantage_is_remote(const struct vantage *vantage, const struct address *address)
+enum vantage_locality vantage_locality(const struct vantage *vantage, const struct address *address)
 {
     int family = address->family == ADDRESS_IPV6;
-    return vantage->common_count[family] == 1 && !address_same_ip(&vantage->common[family][0], address);
+    uint8_t count = vantage->common_count[family];
+    if (count == 2)
+        return VANTAGE_EITHER;
+    return count == 1 && !address_same_ip(&vantage->common[family][0], address) ? VANTAGE_REMOTE : VANTAGE_LOCAL;
 }
 
 void vantages_clear(struct vantages *vantages)

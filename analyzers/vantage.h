@@ -8,9 +8,17 @@
 
 #include "analyzers/table.h"
 #include "base/address.h"
+#include "base/nanos.h"
 
 #define VANTAGE_LIMIT 65535 /* numbers fit 16 bits */
 #define VANTAGE_NONE UINT32_MAX
+#define VANTAGE_UNDECIDED 16
+
+/* A round trip that was measured before it was clear whose host this is. */
+struct vantage_sample {
+    struct address asker;
+    nanos round_trip;
+};
 
 struct vantage {
     uint32_t capture;
@@ -20,6 +28,8 @@ struct vantage {
     struct address common[2][2];
     uint8_t common_count[2];
     bool seen[2];
+    uint8_t undecided_count;
+    struct vantage_sample undecided[VANTAGE_UNDECIDED];
 };
 
 struct vantages {
@@ -36,8 +46,13 @@ uint32_t vantages_get(struct vantages *vantages, uint32_t capture, uint32_t inte
 /* Takes note of a packet's addresses. */
 void vantage_note(struct vantage *vantage, const struct address *source, const struct address *destination);
 
-/* Is this known not to be the capturing host's address, as far as the packets so far tell? */
-bool vantage_is_remote(const struct vantage *vantage, const struct address *address);
+/* Is this the capturing host's own address, as far as the packets so far tell? */
+enum vantage_locality {
+    VANTAGE_LOCAL, /* or no host is in all packets, as where a network is captured */
+    VANTAGE_REMOTE,
+    VANTAGE_EITHER, /* all packets so far were between it and one other */
+};
+enum vantage_locality vantage_locality(const struct vantage *vantage, const struct address *address);
 
 void vantages_clear(struct vantages *vantages);
 
