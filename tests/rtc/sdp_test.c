@@ -118,7 +118,8 @@ static void names_the_line_at_fault(void)
         CU_ASSERT_PTR_NOT_NULL(strstr(error.text, bad[i].says));
     }
     struct error error = {0};
-    CU_ASSERT_PTR_NULL(sdp_parse("v=0\no=- 1\0 2", 14, SDP_WHOLE, &error));
+    static const char with_zero[] = "v=0\no=- 1\0 2";
+    CU_ASSERT_PTR_NULL(sdp_parse(with_zero, sizeof with_zero - 1, SDP_WHOLE, &error));
     CU_ASSERT_STRING_EQUAL(error.text, "SDP line 2: holds a zero byte");
 }
 
