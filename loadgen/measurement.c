@@ -44,9 +44,9 @@ bool measurement_init(struct measurement *m, const struct scenario *scenario, co
 
 void measurement_clear(struct measurement *m)
 {
-    struct histogram *histograms[] = {&m->join,          &m->latency,      &m->audio_latency,
-                                      &m->video_latency, &m->client_up,    &m->client_down,
-                                      &m->video_kbps,    &m->video_height, &m->video_fps};
+    struct histogram *histograms[] = {
+        &m->join,      &m->latency,     &m->audio_latency, &m->video_latency, &m->network_latency,
+        &m->client_up, &m->client_down, &m->video_kbps,    &m->video_height,  &m->video_fps};
     for (size_t i = 0; i < sizeof histograms / sizeof histograms[0]; i++)
         histogram_clear(histograms[i]);
     for (uint32_t i = 0; i < m->fault_count; i++)
@@ -244,21 +244,30 @@ const struct participant_callbacks measurement_callbacks = {
 
 /* --- windows and faults -------------------------------------------------------------------------------------------------- */
 
-static void count_bytes(const struct client_measure *client, uint64_t *up, uint64_t *down)
+/* What all of a client's connections have carried. */
+static struct connection_statistics count_traffic(const struct client_measure *client)
 {
     struct call *call;
-    *up = *down = 0;
+    struct connection_statistics sum = {0};
     for (size_t i = 0; client->participant != NULL && (call = participant_call(client->participant, i)) != NULL; i++) {
         struct connection_statistics statistics = connection_statistics(call_connection(call));
-        *up += statistics.bytes_sent;
-        *down += statistics.bytes_received;
+        sum.streams_sent += statistics.streams_sent;
+        sum.streams_received += statistics.streams_received;
+        sum.packets_sent += statistics.packets_sent;
+        sum.packets_received += statistics.packets_received;
+        sum.bytes_sent += statistics.bytes_sent;
+        sum.bytes_received += statistics.bytes_received;
     }
+    return sum;
 }
 
 void measurement_begin_window(struct measurement *m)
 {
-    for (size_t i = 0; i < m->client_count; i++)
-        count_bytes(&m->clients[i], &m->clients[i].up_bytes, &m->clients[i].down_bytes);
+    for (size_t i = 0; i < m->client_count; i++) {
+        struct connection_statistics traffic = count_traffic(&m->clients[i]);
+        m->clients[i].up_bytes = traffic.bytes_sent;
+        m->clients[i].down_bytes = traffic.bytes_received;
+    }
 }
 
 void measurement_fault(struct measurement *m, const char *what, nanos now)
@@ -316,10 +325,10 @@ static void count_path(struct result_connections *connections, const struct link
     connections->prflx += far == 2;
 }
 
-static void finish_client(struct measurement *m, struct client_measure *client, nanos now)
+static void finish_client(struct measurement *m, struct client_measure *client, nanos now, struct result_run *run)
 {
     struct call *call;
-    uint64_t up, down;
+    struct connection_statistics traffic = count_traffic(client);
     double seconds = nanos_to_s(now - m->media_from);
     for (size_t i = 0; client->participant != NULL && (call = participant_call(client->participant, i)) != NULL; i++) {
         if (client->links[link_index(client, call)].connected)
@@ -327,10 +336,15 @@ static void finish_client(struct measurement *m, struct client_measure *client, 
         for (struct remote_track *track = call_tracks(call); track != NULL; track = track->next)
             sum_up_track(client, track, now);
     }
-    count_bytes(client, &up, &down);
+    run->rtp.streams_sent += traffic.streams_sent;
+    run->rtp.streams_received += traffic.streams_received;
+    run->rtp.packets_sent += traffic.packets_sent;
+    run->rtp.packets_received += traffic.packets_received;
+    run->rtp.bytes_sent += traffic.bytes_sent;
+    run->rtp.bytes_received += traffic.bytes_received;
     if (client->let_in && seconds > 0) {
-        up = up > client->up_bytes ? up - client->up_bytes : 0;
-        down = down > client->down_bytes ? down - client->down_bytes : 0;
+        uint64_t up = traffic.bytes_sent > client->up_bytes ? traffic.bytes_sent - client->up_bytes : 0;
+        uint64_t down = traffic.bytes_received > client->down_bytes ? traffic.bytes_received - client->down_bytes : 0;
         histogram_record(&m->client_up, (uint64_t)((double)up * 8 / seconds));
         histogram_record(&m->client_down, (uint64_t)((double)down * 8 / seconds));
     }
@@ -397,7 +411,7 @@ void measurement_finish(struct measurement *m, nanos now, struct result_run *run
     for (size_t i = 0; i < m->client_count; i++) {
         struct client_measure *client = &m->clients[i];
         struct call *call;
-        finish_client(m, client, now);
+        finish_client(m, client, now, run);
         for (size_t k = 0; client->participant != NULL && (call = participant_call(client->participant, k)) != NULL;
              k++)
             encodings += call_video_encodings(call);
@@ -411,6 +425,7 @@ void measurement_finish(struct measurement *m, nanos now, struct result_run *run
     run->latency_ms = result_summarize(&m->latency, 1e6);
     run->audio_latency_ms = result_summarize(&m->audio_latency, 1e6);
     run->video_latency_ms = result_summarize(&m->video_latency, 1e6);
+    run->network_latency_ms = result_summarize(&m->network_latency, 1e6);
     run->client_up_kbps = result_summarize(&m->client_up, 1e3);
     run->client_down_kbps = result_summarize(&m->client_down, 1e3);
     run->video_kbps = result_summarize(&m->video_kbps, 1e3);

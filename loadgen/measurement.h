@@ -42,6 +42,7 @@ struct measurement {
     size_t client_count;
     struct link_record *links;
     struct histogram join, latency, audio_latency, video_latency;
+    struct histogram network_latency; /* filled by connections themselves */
     struct histogram client_up, client_down, video_kbps, video_height, video_fps;
     uint64_t packets_expected, packets_lost, packets_lost_after_repair;
     uint64_t freezes;

@@ -192,7 +192,8 @@ static bool start_sfu(struct simulation *s, struct server *server, struct error 
                                       .address_count = count,
                                       .certificate = s->certificate,
                                       .seed = s->scenario->seed ^ 0x736675,
-                                      .ntp_origin = s->ntp_origin};
+                                      .ntp_origin = s->ntp_origin,
+                                      .network_latency = &s->measurement.network_latency};
     server->sfu = sfu_create(&config, error);
     return server->sfu != NULL && start_signalling(s, server, error);
 }
@@ -285,6 +286,7 @@ static void join(void *user, nanos now)
         .ntp_origin = s->ntp_origin,
         .keylog = s->keylog != NULL ? log_key : NULL,
         .keylog_user = s->keylog,
+        .network_latency = &s->measurement.network_latency,
         .callbacks = &measurement_callbacks,
         .user = &s->measurement.clients[index],
     };

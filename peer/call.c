@@ -609,7 +609,8 @@ static bool open_connection(struct call *call, struct error *error)
                        .ntp_origin = config->ntp_origin,
                        .seed = config->seed,
                        .callbacks = &connection_callbacks,
-                       .user = call},
+                       .user = call,
+                       .network_latency = config->network_latency},
         .event = on_event,
         .user = call,
     };

@@ -52,6 +52,7 @@ struct call_config {
     uint64_t ntp_origin;
     void (*keylog)(void *user, const char *line);
     void *keylog_user;
+    struct histogram *network_latency; /* as connection_config's */
     const struct call_callbacks *callbacks;
     void *user;
 };

@@ -162,6 +162,7 @@ static struct call *start_call(struct participant *p, const char *remote_name, b
         .ntp_origin = p->config.ntp_origin,
         .keylog = p->config.keylog,
         .keylog_user = p->config.keylog_user,
+        .network_latency = p->config.network_latency,
         .callbacks = &call_callbacks,
         .user = p,
     };

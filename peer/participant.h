@@ -46,6 +46,7 @@ struct participant_config {
     uint64_t ntp_origin;
     void (*keylog)(void *user, const char *line);
     void *keylog_user;
+    struct histogram *network_latency; /* as connection_config's */
     const struct participant_callbacks *callbacks;
     void *user;
 };

@@ -72,6 +72,16 @@ struct result_run {
     } turn_fallback;
     struct result_summary join_ms;
     struct result_summary latency_ms, audio_latency_ms, video_latency_ms;
+    /* RTP packets' time on the network, one leg: from the sender's socket to the receiver's, SFUs among both. What
+     * `confab analyze` calls one_way, given captures at both ends of every leg. */
+    struct result_summary network_latency_ms;
+    /* What the clients counted at their sockets, over the whole run: SRTP packets with headers and tags, retransmissions
+     * and padding included; streams are those of media, by SSRC. */
+    struct {
+        uint64_t streams_sent, streams_received;
+        uint64_t packets_sent, packets_received;
+        uint64_t bytes_sent, bytes_received;
+    } rtp;
     struct result_summary client_up_kbps, client_down_kbps;
     double sfu_egress_kbps, turn_egress_kbps;
     struct {

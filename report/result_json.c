@@ -57,6 +57,14 @@ static json_t *faults(const struct result_run *run)
     return list;
 }
 
+static json_t *rtp(const struct result_run *run)
+{
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "streams_sent", count(run->rtp.streams_sent), "streams_received",
+                     count(run->rtp.streams_received), "packets_sent", count(run->rtp.packets_sent), "packets_received",
+                     count(run->rtp.packets_received), "bytes_sent", count(run->rtp.bytes_sent), "bytes_received",
+                     count(run->rtp.bytes_received));
+}
+
 static json_t *captures(const struct result_run *run)
 {
     json_t *list = json_array();
@@ -84,10 +92,12 @@ json_t *result_run_json(const struct result_run *run)
     json_object_set_new(json, "latency_ms", summary(&run->latency_ms));
     json_object_set_new(json, "audio_latency_ms", summary(&run->audio_latency_ms));
     json_object_set_new(json, "video_latency_ms", summary(&run->video_latency_ms));
+    json_object_set_new(json, "network_latency_ms", summary(&run->network_latency_ms));
     json_object_set_new(json, "bitrate_kbps",
                         json_pack("{s:o, s:o, s:o, s:o}", "client_up", summary(&run->client_up_kbps), "client_down",
                                   summary(&run->client_down_kbps), "sfu_egress", number(run->sfu_egress_kbps),
                                   "turn_egress", number(run->turn_egress_kbps)));
+    json_object_set_new(json, "rtp", rtp(run));
     json_object_set_new(json, "loss",
                         json_pack("{s:o, s:o, s:o, s:o}", "sent", count(run->loss.sent), "lost", count(run->loss.lost),
                                   "rate", number(run->loss.rate), "after_repair", number(run->loss.after_repair)));

@@ -16,6 +16,10 @@ enum {
  * section 6.2). */
 #define REPORT_INTERVAL NANOS_PER_S
 
+struct traffic {
+    uint64_t packets, bytes; /* of SRTP */
+};
+
 struct connection {
     struct transport *transport;
     struct media_sender sender;
@@ -26,6 +30,7 @@ struct connection {
     uint32_t ssrc;
     char cname[CNAME_CAP];
     nanos report_due;
+    struct traffic sent, received;
     bool up;       /* media may flow */
     bool by_relay; /* the last packet went into a relay: it comes out of the transport */
 };
@@ -46,6 +51,7 @@ struct connection *connection_create(const struct connection_config *config, str
     c->report_due = NANOS_NEVER;
     snprintf(c->cname, sizeof c->cname, "%s", config->cname != NULL ? config->cname : "confab");
     media_receiver_init(&c->receiver, &config->extensions, config->ntp_origin);
+    c->receiver.network_latency = config->network_latency;
     struct transport_config transport = config->transport;
     transport.media = receive_media;
     transport.media_user = c;
@@ -218,10 +224,14 @@ static void receive_rtcp(struct connection *c, const uint8_t *data, size_t len, 
 
 static void receive_media(void *user, enum transport_media kind, uint8_t *data, size_t len, nanos now)
 {
-    if (kind == TRANSPORT_RTP)
-        receive_rtp(user, data, len, now);
-    else
-        receive_rtcp(user, data, len, now);
+    struct connection *c = user;
+    if (kind == TRANSPORT_RTCP) {
+        receive_rtcp(c, data, len, now);
+        return;
+    }
+    c->received.packets++;
+    c->received.bytes += len + srtp_profile_tag_len(transport_profile(c->transport));
+    receive_rtp(c, data, len, now);
 }
 
 int connection_read(struct connection *c, int socket, const struct address *remote, uint8_t *data, size_t len,
@@ -326,16 +336,18 @@ ssize_t connection_write(struct connection *c, struct transport_route *route, ui
         }
         if (len == 0)
             return 0;
-        switch (transport_seal(c->transport, kind, buf, &len, cap, route, now)) {
-        case TRANSPORT_SENT:
-            return (ssize_t)len;
-        case TRANSPORT_RELAYED:
-            c->by_relay = true;
-            break;
-        case TRANSPORT_DROPPED:
+        enum transport_seal sealed = transport_seal(c->transport, kind, buf, &len, cap, route, now);
+        if (sealed == TRANSPORT_DROPPED) {
             c->sender.dropped++;
-            break;
+            continue;
         }
+        if (kind == TRANSPORT_RTP) {
+            c->sent.packets++;
+            c->sent.bytes += len;
+        }
+        if (sealed == TRANSPORT_SENT)
+            return (ssize_t)len;
+        c->by_relay = true;
     }
 }
 
@@ -358,6 +370,22 @@ void connection_set_allocated(struct connection *c, int64_t bps, nanos now)
 
 int64_t connection_target_bps(const struct connection *c) { return c->sender.target_bps; }
 
+static uint64_t streams_sent(const struct connection *c)
+{
+    uint64_t count = 0;
+    for (const struct send_stream *stream = c->sender.streams; stream != NULL; stream = stream->hh.next)
+        count += stream->packets > 0;
+    return count;
+}
+
+static uint64_t streams_received(const struct connection *c)
+{
+    uint64_t count = 0;
+    for (const struct receive_stream *stream = c->receiver.streams; stream != NULL; stream = stream->next)
+        count += stream->packets > 0;
+    return count;
+}
+
 struct connection_statistics connection_statistics(const struct connection *c)
 {
     struct transport_path_info path;
@@ -365,10 +393,12 @@ struct connection_statistics connection_statistics(const struct connection *c)
     if (rtt == 0 && transport_path(c->transport, &path))
         rtt = path.rtt;
     return (struct connection_statistics){
-        .packets_sent = c->sender.packets,
-        .bytes_sent = c->sender.bytes,
-        .packets_received = c->receiver.packets,
-        .bytes_received = c->receiver.bytes,
+        .packets_sent = c->sent.packets,
+        .bytes_sent = c->sent.bytes,
+        .packets_received = c->received.packets,
+        .bytes_received = c->received.bytes,
+        .streams_sent = streams_sent(c),
+        .streams_received = streams_received(c),
         .padding_sent = c->sender.padding_bytes,
         .retransmitted_packets = c->sender.retransmitted_packets,
         .retransmitted_bytes = c->sender.retransmitted_bytes,

@@ -18,6 +18,7 @@
 #include <sys/types.h>
 
 #include "base/error.h"
+#include "base/histogram.h"
 #include "base/nanos.h"
 #include "rtc/congestion_control.h"
 #include "rtc/media_receiver.h"
@@ -56,6 +57,9 @@ struct connection_config {
     uint64_t seed;
     const struct connection_callbacks *callbacks; /* must outlive the connection */
     void *user;
+    /* Takes the time that each packet of RTP spent on the network, from its abs-send-time to its arrival, in nanos. For
+     * worlds in which both ends have one clock; it must outlive the connection. NULL: nobody asks. */
+    struct histogram *network_latency;
 };
 
 struct connection *connection_create(const struct connection_config *config, struct error *error);
@@ -110,8 +114,10 @@ void connection_set_allocated(struct connection *connection, int64_t bps, nanos 
 int64_t connection_target_bps(const struct connection *connection);
 
 struct connection_statistics {
-    uint64_t packets_sent, bytes_sent;         /* media with RTP headers, retransmissions and padding included */
-    uint64_t packets_received, bytes_received; /* authentic RTP, likewise */
+    /* SRTP as it was on the wire: header, payload and authentication tag, of media, retransmissions and padding. */
+    uint64_t packets_sent, bytes_sent;
+    uint64_t packets_received, bytes_received; /* authentic ones */
+    uint64_t streams_sent, streams_received;   /* that had a packet; retransmissions belong to what they repeat */
     uint64_t padding_sent, retransmitted_packets, retransmitted_bytes;
     uint64_t packets_dropped; /* that were to be sent: no path, queue full */
     nanos rtt;                /* by RTCP, else by ICE; 0 while unknown */

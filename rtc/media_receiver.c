@@ -178,6 +178,17 @@ static void record_arrival(struct media_receiver *receiver, const struct rtp_pac
     twcc_recorder_add(receiver->recorder, packet->ssrc, sequence, now);
 }
 
+static void record_latency(struct media_receiver *receiver, const struct rtp_extensions *extensions, nanos now)
+{
+    uint32_t sent;
+    const struct rtp_extension *element = rtp_extensions_get(extensions, RTP_EXTENSION_ABS_SEND_TIME);
+    if (element == NULL || !rtp_get_abs_send_time(element, &sent))
+        return;
+    nanos latency = rtp_abs_send_time_difference(rtp_abs_send_time(now), sent);
+    if (latency >= 0)
+        histogram_record(receiver->network_latency, (uint64_t)latency);
+}
+
 /* Puts the original in place of its retransmission. False when there is none: padding. */
 static bool undo_rtx(const struct receive_stream *stream, struct rtp_packet *packet)
 {
@@ -197,9 +208,9 @@ bool media_receiver_read(struct media_receiver *receiver, uint8_t *data, size_t 
     if (!rtp_parse(packet, data, len, RTP_CLEAR))
         return false;
     rtp_extensions_read(packet, &receiver->extensions, &arrival->extensions);
-    receiver->packets++;
-    receiver->bytes += len;
     record_arrival(receiver, packet, &arrival->extensions, now);
+    if (receiver->network_latency != NULL)
+        record_latency(receiver, &arrival->extensions, now);
     struct receive_stream *stream = stream_of(receiver, packet, &arrival->extensions, &rtx);
     if (stream == NULL)
         return true;

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/histogram.h"
 #include "base/nanos.h"
 #include "rtc/receive_stream.h"
 #include "rtc/rtcp.h"
@@ -27,7 +28,7 @@ struct media_receiver {
     nanos nack_deadline;
     bool key_frame_due; /* some stream has a PLI to send */
     uint64_t ntp_origin;
-    uint64_t packets, bytes; /* authentic RTP, all kinds */
+    struct histogram *network_latency; /* of every packet with abs-send-time; NULL: not recorded */
 };
 
 void media_receiver_init(struct media_receiver *receiver, const struct rtp_extension_map *extensions,

@@ -355,8 +355,6 @@ size_t media_sender_write(struct media_sender *sender, uint8_t *buf, size_t cap,
         }
         if ((tag & 0xffff) != 0)
             bytes_put24(buf + (tag & 0xffff), rtp_abs_send_time(now));
-        sender->packets++;
-        sender->bytes += len;
         return len;
     }
     return 0;

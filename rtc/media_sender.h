@@ -51,7 +51,6 @@ struct media_sender {
     int64_t target_bps;
     nanos rtt;
     uint64_t ntp_origin;
-    uint64_t packets, bytes; /* sent, all kinds */
     uint64_t padding_bytes, retransmitted_packets, retransmitted_bytes, dropped;
 };
 

@@ -64,6 +64,20 @@ size_t srtp_profile_salt_len(enum srtp_profile profile)
     return 0;
 }
 
+size_t srtp_profile_tag_len(enum srtp_profile profile)
+{
+    switch (profile) {
+    case SRTP_PROFILE_AES128_CM_SHA1_80:
+        return SHA1_TAG_LEN;
+    case SRTP_PROFILE_AEAD_AES_128_GCM:
+    case SRTP_PROFILE_AEAD_AES_256_GCM:
+        return GCM_TAG_LEN;
+    case SRTP_PROFILE_NONE:
+        break;
+    }
+    return 0;
+}
+
 const char *srtp_status_text(enum srtp_status status)
 {
     static const char *const texts[] = {
@@ -283,7 +297,7 @@ struct srtp_session *srtp_session_create(const struct srtp_keys *keys, const str
     session->allow_repeat = config->allow_repeat;
     session->ssrc_limit = config->ssrc_limit != 0 ? config->ssrc_limit : SSRC_LIMIT_DEFAULT;
     session->is_gcm = keys->profile != SRTP_PROFILE_AES128_CM_SHA1_80;
-    session->tag_len = session->is_gcm ? GCM_TAG_LEN : SHA1_TAG_LEN;
+    session->tag_len = (uint8_t)srtp_profile_tag_len(keys->profile);
     const uint8_t *master = session->outbound ? keys->local : keys->remote;
     if (!transform_set_up(&session->rtp, master, session, keys->profile, 0) ||
         !transform_set_up(&session->rtcp, master, session, keys->profile, 3)) {

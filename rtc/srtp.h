@@ -27,6 +27,9 @@ const char *srtp_profile_name(enum srtp_profile profile);
 size_t srtp_profile_key_len(enum srtp_profile profile);
 size_t srtp_profile_salt_len(enum srtp_profile profile);
 
+/* Bytes of authentication tag behind each packet: 10 or 16. */
+size_t srtp_profile_tag_len(enum srtp_profile profile);
+
 #define SRTP_KEYING_CAP 46 /* the longest master key and salt */
 
 struct srtp_keys {

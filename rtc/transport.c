@@ -610,18 +610,17 @@ static ssize_t write_relays(struct transport *t, struct transport_route *route, 
     return 0;
 }
 
-/* True: `buf` is to be sent by `route`; false: it went into a relay. */
-static bool route_packet(struct transport *t, int base, const struct address *remote, const uint8_t *buf, size_t len,
-                         struct transport_route *route, nanos now)
+/* SENT: `buf` is to be sent by `route`. */
+static enum transport_seal route_packet(struct transport *t, int base, const struct address *remote, const uint8_t *buf,
+                                        size_t len, struct transport_route *route, nanos now)
 {
     int relay = t->base_relay[base];
     if (relay < 0) {
         *route = (struct transport_route){.stream = -1, .socket = t->base_socket[base], .remote = *remote};
-        return true;
+        return TRANSPORT_SENT;
     }
-    if (t->relays[relay].client != NULL)
-        turn_client_send(t->relays[relay].client, remote, buf, len, now);
-    return false;
+    struct turn_client *client = t->relays[relay].client;
+    return client != NULL && turn_client_send(client, remote, buf, len, now) ? TRANSPORT_RELAYED : TRANSPORT_DROPPED;
 }
 
 static void start(struct transport *t, nanos now)
@@ -656,7 +655,7 @@ ssize_t transport_write(struct transport *t, struct transport_route *route, uint
         handle_ice_events(t, now);
         if (len <= 0)
             return 0;
-        if (route_packet(t, base, &remote, buf, (size_t)len, route, now))
+        if (route_packet(t, base, &remote, buf, (size_t)len, route, now) == TRANSPORT_SENT)
             return len;
     }
     return 0;
@@ -671,8 +670,7 @@ enum transport_seal transport_seal(struct transport *t, enum transport_media kin
                                                     : srtp_session_protect_rtcp(t->outbound, buf, len, cap);
     if (status != SRTP_STATUS_OK)
         return TRANSPORT_DROPPED;
-    bool direct = route_packet(t, t->path_base, &t->path_remote, buf, *len, route, now);
-    return direct ? TRANSPORT_SENT : TRANSPORT_RELAYED;
+    return route_packet(t, t->path_base, &t->path_remote, buf, *len, route, now);
 }
 
 nanos transport_deadline(const struct transport *t)

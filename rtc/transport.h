@@ -161,7 +161,8 @@ ssize_t transport_write(struct transport *transport, struct transport_route *rou
                         nanos now);
 
 /* Protects a packet in place, `buf` having room for `cap`. SENT: send *len bytes of `buf` by `route`. RELAYED: it went
- * to a TURN client and comes out of transport_write. DROPPED: there is no path, or no consent to use it. */
+ * to a TURN client and comes out of transport_write. DROPPED: there is no path, no consent to use it, or the way to the TURN server is
+ * congested. */
 enum transport_seal {
     TRANSPORT_SENT,
     TRANSPORT_RELAYED,

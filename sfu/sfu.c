@@ -241,6 +241,7 @@ struct sfu *sfu_create(const struct sfu_config *config, struct error *error)
     sfu->host = config->host;
     sfu->certificate = config->certificate;
     sfu->ntp_origin = config->ntp_origin;
+    sfu->network_latency = config->network_latency;
     sfu->rng = rng_of(config->seed, "sfu", 0);
     sfu->timer_at = NANOS_NEVER;
     sfu->timer = world_timer_open(config->host, timer_fired, sfu);

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/histogram.h"
 #include "base/nanos.h"
 #include "rtc/certificate.h"
 #include "rtc/room_message.h"
@@ -29,6 +30,7 @@ struct sfu_config {
     const struct certificate *certificate; /* must outlive the SFU */
     uint64_t seed;
     uint64_t ntp_origin;
+    struct histogram *network_latency; /* as connection_config's */
 };
 
 /* NULL and `error` when a socket can't be opened. */
@@ -49,8 +51,8 @@ void sfu_leave(struct sfu_participant *participant, nanos now);
 
 struct sfu_statistics {
     uint64_t participants, publications, subscriptions; /* now */
-    uint64_t packets_received, bytes_received;          /* RTP */
-    uint64_t packets_sent, bytes_sent;                  /* RTP, retransmissions and padding included: the egress */
+    uint64_t packets_received, bytes_received;          /* as connection_statistics' */
+    uint64_t packets_sent, bytes_sent;                  /* likewise: the egress */
     uint64_t key_frames_requested;                      /* of publishers */
     uint64_t layer_switches;
     uint64_t discarded; /* datagrams that belong to nobody */

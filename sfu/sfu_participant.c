@@ -98,6 +98,7 @@ bool sfu_participant_connect(struct sfu_participant *p, struct error *error)
         .cname = "sfu",
         .ssrc = rng_u32(&sfu->rng),
         .ntp_origin = sfu->ntp_origin,
+        .network_latency = sfu->network_latency,
         .seed = rng_u64(&sfu->rng),
         .callbacks = &connection_callbacks,
         .user = p,

@@ -31,6 +31,7 @@ struct sfu {
     struct ice_candidate candidates[TRANSPORT_SOCKETS_MAX]; /* the same for everyone */
     size_t socket_count;
     uint64_t ntp_origin;
+    struct histogram *network_latency;
     struct rng rng;
 
     struct sfu_room *rooms;                        /* hash table by name */
