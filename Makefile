@@ -32,7 +32,7 @@ SOURCES = $(foreach floor,$(FLOORS),$(wildcard $(floor)/*.c))
 OBJECTS = $(SOURCES:%.c=$(BUILD)/%.o)
 CLI_OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard cli/*.c))
 NS3C_OBJECTS = $(patsubst %.cc,$(BUILD)/%.o,$(wildcard sim/ns3c/*.cc)) \
-               $(addprefix $(BUILD)/,base/address.o base/deadline_heap.o base/error.o base/pcapng.o base/rng.o world/link.o)
+               $(addprefix $(BUILD)/,base/address.o base/error.o base/pcapng.o base/rng.o world/link.o)
 
 TESTS = $(wildcard tests/*/*_test.c)
 TEST_OBJECTS = $(TESTS:%.c=$(BUILD)/%.o) $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
@@ -162,11 +162,16 @@ bench: $(BENCHES:%=bench-%)
 .PHONY: bench-%
 bench-%: all
 	@$(MAKE) --no-print-directory $(BUILD)/bench/$*
-	$(BUILD)/bench/$*
+	LD_LIBRARY_PATH=$(BUILD) $(BUILD)/bench/$*
 
 $(BUILD)/bench/%: bench/%.c $(BUILD)/libconfab.a $(SIMLIB)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(BUILD)/libconfab.a $(LDLIBS)
+
+# Beside ours it runs ns-3's own stack, which is in C++.
+$(BUILD)/bench/sim: bench/sim.c $(BUILD)/bench/stock_network.o $(BUILD)/libconfab.a $(SIMLIB)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(BUILD)/bench/stock_network.o $(BUILD)/libconfab.a $(LDLIBS) $(NS3LIBS) -lstdc++
 
 # --- the rest -----------------------------------------------------------------------------------------------------------
 

@@ -62,16 +62,16 @@ struct link_counters {
 /* One direction of a link. Its fields are its own; read `config` and `counters` freely. */
 struct link {
     struct link_config config;
-    struct link_counters counters;
-    struct rng rng;
     nanos free_at;      /* the transmitter is done with what it has */
     nanos last_arrival; /* nothing arrives before that which left earlier */
-    bool bad;           /* the state of Gilbert's model */
     struct link_slot *slots;
     uint32_t head;
     uint32_t count;
     uint32_t cap; /* 0 or a power of two */
+    bool bad;     /* the state of Gilbert's model */
     int64_t waiting_bytes;
+    struct link_counters counters;
+    struct rng rng;
     struct {
         nanos first_above; /* when the sojourn time will have been above target for an interval; 0: it is not */
         nanos drop_next;

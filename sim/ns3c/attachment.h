@@ -36,15 +36,14 @@ struct Pipe {
 
     ns3c_attachment *attachment;
     ns3c_direction direction;
-    struct link link {
-    };
-    MemberEvent<Pipe, &Pipe::depart> departure;
     bool departure_scheduled = false;
+    struct link link = {};
     /* The event scheduled last. What arrives in the same place at the same instant joins it: one event then carries a
      * whole batch. */
     Packet *latest = nullptr;
     Packet *latest_end = nullptr;
     ns3c_nanos latest_at = 0;
+    MemberEvent<Pipe, &Pipe::depart> departure;
 };
 
 } // namespace ns3c
@@ -67,14 +66,14 @@ struct ns3c_attachment {
 
     ns3c_sim *sim;
     ns3c_router *parent;
-    ns3c_host *host = nullptr;     /* one of these */
-    ns3c_router *router = nullptr; /* is below */
-    std::vector<ns3c_address> addresses;
+    ns3c_host *host = nullptr;            /* one of these */
+    ns3c_router *router = nullptr;        /* is below */
+    std::unique_ptr<ns3c::Medium> medium; /* NULL for our own model */
     uint32_t mtu = ns3c::MTU_MAX;
     bool enabled = true;
     ns3c::Pipe up;
     ns3c::Pipe down;
-    std::unique_ptr<ns3c::Medium> medium; /* NULL for our own model */
+    std::vector<ns3c_address> addresses;
 };
 
 #endif

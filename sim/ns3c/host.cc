@@ -28,6 +28,7 @@ bool ns3c_host::adopt_address(ns3c_attachment *attachment, const ns3c_address &a
 {
     if (!own.insert(key_of_ip(address), attachment))
         return fail(error, NS3C_BUSY, "'%s' has that address already", name.c_str());
+    own_bits |= bit_of(key_of_ip(address));
     addresses.push_back(address);
     if (tcp_ != nullptr)
         tcp_->add_address(address);

@@ -35,7 +35,11 @@ struct ns3c_host {
     /* `attachment` has got one more address. */
     bool adopt_address(ns3c_attachment *attachment, const ns3c_address &address, ns3c_error *error);
     /* The attachment that has the address, NULL when none of this host's has. */
-    ns3c_attachment *find(const ns3c_address &address) const { return own.find(ns3c::key_of_ip(address)); }
+    ns3c_attachment *find(const ns3c_address &address) const
+    {
+        ns3c::AddressKey key = ns3c::key_of_ip(address);
+        return (own_bits & bit_of(key)) != 0 ? own.find(key) : nullptr;
+    }
 
     /* Sends a packet built in `packet`, its source one of the host's addresses. */
     void send(ns3c_attachment *attachment, ns3c::Packet *packet);
@@ -52,16 +56,25 @@ struct ns3c_host {
     ns3c::TcpStack *tcp();
 
     ns3c_sim *sim;
-    std::string name;
-    std::vector<ns3c_address> addresses;
     ns3c::Taps taps;
 
   private:
     ns3c::Packet *receive_udp(ns3c::Packet *first);
     void receive_tcp(ns3c::Packet *packet);
+    static uint64_t bit_of(const ns3c::AddressKey &key)
+    {
+        return uint64_t{1} << ((key.high ^ key.low) * 0x9e3779b97f4a7c15u >> 58);
+    }
 
-    ns3c::AddressMap<ns3c_attachment> own;
+    uint64_t own_bits = 0; /* tells at once of most addresses that they aren't its own: each packet asks */
     ns3c::AddressMap<ns3c_udp> sockets;
+    ns3c::AddressMap<ns3c_attachment> own;
+
+  public:
+    std::string name;
+    std::vector<ns3c_address> addresses;
+
+  private:
     ns3c_udp *first_socket = nullptr;
     struct rng ports;
     /* What it sends to itself: joins events as on a link. */

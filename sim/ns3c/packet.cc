@@ -1,7 +1,9 @@
 #include "sim/ns3c/packet.h"
 
+#include <cstdlib>
 #include <cstring>
 #include <new>
+#include <sys/mman.h>
 
 extern "C" {
 #include "base/bytes.h"
@@ -12,20 +14,23 @@ namespace ns3c
 
 /* --- the pool ---------------------------------------------------------------------------------------------------- */
 
-enum { SMALL = 320, SLAB = 64 };
+enum { SMALL = 320, SLAB_BYTES = 2 << 20 };
 
 static size_t stride(bool small) { return sizeof(Packet) + (small ? size_t{SMALL} : size_t{MTU_MAX + 4}); }
 static_assert(sizeof(Packet) % 8 == 0 && SMALL % 8 == 0 && (MTU_MAX + 4) % 8 == 0, "packets in a slab must be aligned");
 
 bool PacketPool::grow(bool small)
 {
-    auto *slab = static_cast<uint8_t *>(::operator new(SLAB *stride(small), std::nothrow));
+    /* A huge page at a time, if the system has them: packets in flight are the largest part of a simulation by far. */
+    auto *slab = static_cast<uint8_t *>(aligned_alloc(SLAB_BYTES, SLAB_BYTES));
     if (slab == nullptr)
         return false;
+    madvise(slab, SLAB_BYTES, MADV_HUGEPAGE);
     slabs_[small].push_back(slab);
-    for (size_t i = SLAB; i-- > 0;)
+    size_t count = SLAB_BYTES / stride(small);
+    for (size_t i = count; i-- > 0;)
         give(new (slab + i * stride(small)) Packet(sim_, small));
-    count_ += SLAB;
+    count_ += count;
     return true;
 }
 
@@ -44,9 +49,9 @@ PacketPool::~PacketPool()
 {
     for (bool small : {false, true})
         for (uint8_t *slab : slabs_[small]) {
-            for (size_t i = 0; i < SLAB; i++)
+            for (size_t i = 0; i < SLAB_BYTES / stride(small); i++)
                 reinterpret_cast<Packet *>(slab + i * stride(small))->~Packet();
-            ::operator delete(slab);
+            free(slab);
         }
 }
 

@@ -24,7 +24,8 @@ ns3c_attachment *ns3c_router::across_core(Packet *packet, ns3c_nanos *delay)
         drop(packet, &sim->counters.no_route);
         return nullptr;
     }
-    *delay = sim->site_delays[site * sim->sites.size() + below->parent->site];
+    size_t sites = sim->sites.size();
+    *delay = sim->site_delays[sites > 1 ? site * sites + below->parent->site : 0];
     return below;
 }
 

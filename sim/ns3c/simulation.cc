@@ -92,7 +92,6 @@ ns3c_sim::~ns3c_sim()
     /* Drops the events still queued and disposes of nodes and channels; only then may what they point to go. */
     ns3::Simulator::Destroy();
     ns3::GlobalValue::Bind("ChecksumEnabled", ns3::BooleanValue(false));
-    deadline_heap_clear(&timers_);
 }
 
 int64_t ns3c_sim::take_streams(int64_t count)
@@ -102,12 +101,93 @@ int64_t ns3c_sim::take_streams(int64_t count)
     return first;
 }
 
+/* Ends the run when everything that is due at `until` is done, also what that brings about at the same instant: when
+ * nothing has run since the last look, at which there had been `events`. */
+void ns3c_sim::end_at(ns3c_nanos until, uint64_t run, uint64_t events)
+{
+    ns3::Simulator::Schedule(ns3::Time(until - now()), [this, until, run, events] {
+        if (run_number != run)
+            return; /* left behind by a run that was stopped early */
+        if (impl->GetEventCount() == events + 1)
+            impl->Stop();
+        else
+            end_at(until, run, impl->GetEventCount());
+    });
+}
+
 /* --- timers: a heap of our own, of which ns-3 knows only the first -------------------------------------------------
  * A timer that is set again and again would leave a dead event in ns-3's queue each time: its Cancel only marks them. */
 
+void TimerHeap::put(size_t slot, const Entry &entry)
+{
+    entries_[slot] = entry;
+    entry.timer->slot = slot + 1;
+}
+
+void TimerHeap::rise(size_t slot, const Entry &entry)
+{
+    while (slot > 0 && entry.before(entries_[(slot - 1) / 2])) {
+        put(slot, entries_[(slot - 1) / 2]);
+        slot = (slot - 1) / 2;
+    }
+    put(slot, entry);
+}
+
+void TimerHeap::sink(size_t slot, const Entry &entry)
+{
+    for (;;) {
+        size_t child = 2 * slot + 1;
+        if (child + 1 < entries_.size() && entries_[child + 1].before(entries_[child]))
+            child++;
+        if (child >= entries_.size() || entry.before(entries_[child]))
+            break;
+        put(slot, entries_[child]);
+        slot = child;
+    }
+    put(slot, entry);
+}
+
+void TimerHeap::set(ns3c_timer *timer, ns3c_nanos at)
+{
+    Entry entry = {at, next_order_++, timer};
+    if (timer->slot == 0) {
+        entries_.push_back(entry);
+        rise(entries_.size() - 1, entry);
+    } else if (entry.before(entries_[timer->slot - 1])) {
+        rise(timer->slot - 1, entry);
+    } else {
+        sink(timer->slot - 1, entry);
+    }
+}
+
+void TimerHeap::remove(ns3c_timer *timer)
+{
+    if (timer->slot == 0)
+        return;
+    size_t slot = timer->slot - 1;
+    timer->slot = 0;
+    Entry last = entries_.back();
+    entries_.pop_back();
+    if (last.timer == timer)
+        return;
+    if (slot > 0 && last.before(entries_[(slot - 1) / 2]))
+        rise(slot, last);
+    else
+        sink(slot, last);
+}
+
+ns3c_timer *TimerHeap::pop_due(ns3c_nanos now)
+{
+    if (first_at() > now || entries_.empty())
+        return nullptr;
+    ns3c_timer *timer = entries_[0].timer;
+    remove(timer);
+    return timer;
+}
+
 void ns3c_sim::arm_timers()
 {
-    ns3c_nanos at = deadline_heap_at(&timers_);
+    ns3c_nanos at = timers_.first_at();
     if (at >= tick_at_)
         return;
     tick_at_ = nanos_max(at, now());
@@ -119,20 +199,25 @@ void ns3c_sim::fire_timers()
     ns3c_nanos time = now();
     if (tick_at_ == time)
         tick_at_ = NS3C_NEVER;
+    firing_ = true;
     while (!stopped) {
-        struct deadline *due = deadline_heap_pop_due(&timers_, time);
-        if (due == nullptr)
+        ns3c_timer *timer = timers_.pop_due(time);
+        if (timer == nullptr)
             break;
-        auto *timer = static_cast<ns3c_timer *>(due->owner);
         timer->fired(timer->context, time);
     }
+    firing_ = false;
     arm_timers();
 }
 
 void ns3c_sim::set_timer(ns3c_timer *timer, ns3c_nanos at)
 {
-    deadline_heap_set(&timers_, &timer->deadline, at == NS3C_NEVER ? NANOS_NEVER : nanos_max(at, now()));
-    arm_timers();
+    if (at == NS3C_NEVER)
+        timers_.remove(timer);
+    else
+        timers_.set(timer, nanos_max(at, now()));
+    if (!firing_) /* then it is armed once, when all are done */
+        arm_timers();
 }
 
 extern "C" struct ns3c_timer *ns3c_timer_create(struct ns3c_sim *sim, ns3c_timer_fired fired, void *context)
@@ -153,7 +238,6 @@ extern "C" struct ns3c_timer *ns3c_timer_create(struct ns3c_sim *sim, ns3c_timer
     ns3c_timer *timer = sim->free_timers;
     sim->free_timers = timer->next_free;
     *timer = ns3c_timer{};
-    timer->deadline.owner = timer;
     timer->sim = sim;
     timer->fired = fired;
     timer->context = context;
@@ -207,14 +291,9 @@ extern "C" bool ns3c_run_until(struct ns3c_sim *sim, ns3c_nanos until, struct ns
                     static_cast<long long>(sim->now()));
     sim->running = true;
     sim->stopped = false;
-    uint64_t run = ++sim->run_number;
     bool ok = guarded(error, false, [&] {
         sim->arm_timers();
-        /* A run that was stopped early leaves this behind; then it must not stop a later one. */
-        ns3::Simulator::Schedule(ns3::Time(until - sim->now()), [sim, run] {
-            if (sim->run_number == run)
-                sim->impl->Stop();
-        });
+        sim->end_at(until, ++sim->run_number, 0);
         ns3::Simulator::Run(); /* not the implementation's: this also ends ns-3's bookkeeping of every Time there is */
         return true;
     });

@@ -10,17 +10,17 @@
 #include <vector>
 
 extern "C" {
-#include "base/deadline_heap.h"
+#include "base/nanos.h"
 }
 #include "sim/ns3c.h"
 #include "sim/ns3c/address_map.h"
 #include "sim/ns3c/packet.h"
 
 struct ns3c_timer {
-    struct deadline deadline;
     ns3c_sim *sim;
     ns3c_timer_fired fired;
     void *context;
+    size_t slot; /* 1-based place in the heap; 0: not set */
     ns3c_timer *next_free;
 };
 
@@ -46,6 +46,32 @@ bool check_name(const char *name, ns3c_error *error);
 
 /* An address that a host may have, with port 0 unless `port_allowed`; `what` names it in the message. */
 bool check_address(const ns3c_address *address, bool port_allowed, const char *what, ns3c_error *error);
+
+/* The timers that are set, the earliest at hand. Unlike base's deadline_heap it keeps what it compares by in its own array:
+ * with thousands of timers, looking into each on the way is what would cost. */
+class TimerHeap
+{
+  public:
+    ns3c_nanos first_at() const { return entries_.empty() ? NS3C_NEVER : entries_[0].at; }
+    void set(ns3c_timer *timer, ns3c_nanos at);
+    void remove(ns3c_timer *timer);
+    /* Takes out the first that is due at `now`; NULL when none is. */
+    ns3c_timer *pop_due(ns3c_nanos now);
+
+  private:
+    struct Entry {
+        ns3c_nanos at;
+        uint64_t order; /* of being set */
+        ns3c_timer *timer;
+        bool before(const Entry &other) const { return at < other.at || (at == other.at && order < other.order); }
+    };
+    void put(size_t slot, const Entry &entry);
+    void rise(size_t slot, const Entry &entry);
+    void sink(size_t slot, const Entry &entry);
+
+    std::vector<Entry> entries_;
+    uint64_t next_order_ = 0;
+};
 
 /* What a C program put into an enum, which may be anything; C++ may not even look at a value that is none of its own. */
 template <typename Enum> int raw(const Enum &value)
@@ -89,6 +115,8 @@ struct ns3c_sim {
      * depend on what else ran in the process. */
     int64_t take_streams(int64_t count);
 
+    void end_at(ns3c_nanos until, uint64_t run, uint64_t events);
+
     void fire_timers();
     void set_timer(ns3c_timer *timer, ns3c_nanos at);
     /* Makes sure that fire_timers runs when the first timer is due. */
@@ -115,11 +143,11 @@ struct ns3c_sim {
     std::vector<ns3c_capture *> captures;
 
   private:
-    struct deadline_heap timers_ {
-    };
+    ns3c::TimerHeap timers_;
     ns3c_nanos tick_at_ = NS3C_NEVER; /* the earliest fire_timers that is scheduled */
     ns3c::MemberEvent<ns3c_sim, &ns3c_sim::fire_timers> tick_;
     int64_t next_stream_ = 1;
+    bool firing_ = false;
 
   public:
     ns3c_timer *free_timers = nullptr;

@@ -258,6 +258,8 @@ static void timers_fire_when_and_in_the_order_they_are_set(void)
     api->timer_set(t[0].timer, 20);   /* now the last of three at 20 */
     t[2].victim = t[3].timer;         /* will not fire */
     api->timer_set(t[4].timer, -100); /* past: at once */
+    network_run(&network, 10);
+    CU_ASSERT_EQUAL(t[5].fired, 1); /* up to and including */
     network_run(&network, 19);
     CU_ASSERT_TRUE(t[4].fired == 1 && t[4].fired_at == 0 && t[5].fired == 1 && t[5].fired_at == 10);
     CU_ASSERT_EQUAL(api->now(network.sim), 19);
