@@ -25,6 +25,7 @@ NS3LIBS = -lns3-internet -lns3-virtual-net-device -lns3-point-to-point -lns3-csm
 
 ifneq ($(SIM),0)
 SIMLIB = $(BUILD)/libns3c.so
+EXAMPLES = $(patsubst sim/examples/%.c,$(BUILD)/examples/%,$(wildcard sim/examples/*.c))
 endif
 
 FLOORS = base world rtc peer sfu sim loadgen analyzers report
@@ -68,7 +69,7 @@ help:
 packages:
 	@./packages.sh
 
-confab: $(BUILD)/confab $(SIMLIB)
+confab: $(BUILD)/confab $(SIMLIB) $(EXAMPLES)
 	@ln -sf $(BUILD)/confab confab
 
 $(BUILD)/confab: $(CLI_OBJECTS) $(BUILD)/libconfab.a
@@ -83,6 +84,12 @@ $(BUILD)/libns3c.so: $(NS3C_OBJECTS) sim/ns3c/exports.map
 	@echo '  LINK $@'
 	@$(CXX) -shared $(SANITIZE) -Wl,-soname,libns3c.so -Wl,--version-script=sim/ns3c/exports.map -Wl,-z,defs \
 	    -o $@ $(NS3C_OBJECTS) $(NS3LIBS)
+
+# These use the library alone, as others would.
+$(BUILD)/examples/%: sim/examples/%.c sim/ns3c.h $(SIMLIB)
+	@mkdir -p $(@D)
+	@echo '  CC   $<'
+	@$(CC) -std=c17 $(OPTIMIZE) $(WARNINGS) $(SANITIZE) -Isim -o $@ $< -L$(BUILD) -lns3c -Wl,-rpath,'$$ORIGIN/..'
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
@@ -105,7 +112,7 @@ $(BUILD)/tests/registry.c: $(TESTS) Makefile
 $(BUILD)/tests/registry.o: $(BUILD)/tests/registry.c
 	@$(CC) $(CFLAGS) -c -o $@ $<
 
-$(BUILD)/run-tests: $(TEST_OBJECTS) $(BUILD)/tests/registry.o $(BUILD)/libconfab.a $(SIMLIB)
+$(BUILD)/run-tests: $(TEST_OBJECTS) $(BUILD)/tests/registry.o $(BUILD)/libconfab.a $(SIMLIB) $(EXAMPLES)
 	@echo '  LINK $@'
 	@$(CC) $(LDFLAGS) -o $@ $(TEST_OBJECTS) $(BUILD)/tests/registry.o $(BUILD)/libconfab.a $(LDLIBS) -lcunit -lsrtp2
 
@@ -181,6 +188,8 @@ install: all
 ifneq ($(SIM),0)
 	install -Dm755 $(BUILD)/libns3c.so $(DESTDIR)$(PREFIX)/lib/libns3c.so
 	install -Dm644 sim/ns3c.h $(DESTDIR)$(PREFIX)/include/ns3c.h
+	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' sim/ns3c.pc.in > $(BUILD)/ns3c.pc
+	install -Dm644 $(BUILD)/ns3c.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/ns3c.pc
 endif
 
 clean:

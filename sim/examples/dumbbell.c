@@ -1,5 +1,5 @@
-/* Two flows through one bottleneck, with ns3c alone: a steady stream of datagrams, as of a call, and a TCP upload that fills
- * what is left. Prints what each got in each second, and writes what passes the bottleneck to a capture.
+/* Two flows through one bottleneck, with ns3c alone: a steady stream of datagrams, as of a call, and a TCP upload that
+ * fills what is left. Prints what each got in each second, and writes what passes the bottleneck to a capture.
  *
  *     caller ----.                                    .---- callee
  *                 left ==== 2 Mbit/s, 30 ms ==== core
@@ -8,8 +8,8 @@
  *     dumbbell CAPTURE.pcapng [SEED]
  *
  * Build it against an installed ns3c with: cc dumbbell.c $(pkg-config --cflags --libs ns3c) */
+#include "ns3c.h"
 #include <inttypes.h>
-#include <ns3c.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
