@@ -169,7 +169,7 @@ bench: $(BENCHES:%=bench-%)
 .PHONY: bench-%
 bench-%: all
 	@$(MAKE) --no-print-directory $(BUILD)/bench/$*
-	LD_LIBRARY_PATH=$(BUILD) $(BUILD)/bench/$*
+	$(BUILD)/bench/$*
 
 $(BUILD)/bench/%: bench/%.c $(BUILD)/libconfab.a $(SIMLIB)
 	@mkdir -p $(@D)
