@@ -91,9 +91,8 @@ Packet *ns3c_host::receive_udp(Packet *first)
 void ns3c_host::receive_tcp(Packet *packet)
 {
     taps.see(packet, false, sim->now());
-    if (tcp_ != nullptr) {
+    if (tcp_ != nullptr && tcp_->receive(packet)) {
         sim->counters.received++;
-        tcp_->receive(packet);
         return;
     }
     sim->counters.no_socket++;

@@ -106,7 +106,7 @@ static void update_checksum(uint8_t *field, const uint8_t *old, const uint8_t *n
 /* --- headers ------------------------------------------------------------------------------------------------------- */
 
 static size_t ip_len(uint8_t family) { return family == 6 ? 16 : 4; }
-static size_t ip_header_len(uint8_t family) { return family == 6 ? IPV6_HEADER : IPV4_HEADER; }
+size_t ip_header_len(uint8_t family) { return family == 6 ? IPV6_HEADER : IPV4_HEADER; }
 
 size_t udp_packet_len(uint8_t family, size_t len) { return ip_header_len(family) + UDP_HEADER + len; }
 
@@ -120,7 +120,7 @@ size_t udp_packet_len(uint8_t family, size_t len) { return ip_header_len(family)
  *  | destination address               |                     +--------+--------+--------+--------+
  *  +--------+--------+--------+--------+
  *  Datagrams are atomic: "don't fragment" is set, and the identification is 0 (RFC 6864). */
-static void build_ip(Packet *packet, const ns3c_address &src, const ns3c_address &dst, uint8_t protocol, size_t len)
+void packet_build_ip(Packet *packet, const ns3c_address &src, const ns3c_address &dst, uint8_t protocol, size_t len)
 {
     uint8_t *p = packet->bytes();
     size_t header_len = ip_header_len(src.family);
@@ -159,9 +159,14 @@ static uint16_t transport_checksum(const Packet &packet, size_t len)
     return static_cast<uint16_t>(~fold(sum_bytes(packet.bytes() + packet.ip_header_len, len, sum)));
 }
 
+bool packet_checksum_ok(const Packet &packet)
+{
+    return transport_checksum(packet, size_t{packet.view.len} - packet.ip_header_len) == 0;
+}
+
 void packet_build_udp(Packet *packet, const ns3c_address &src, const ns3c_address &dst, const uint8_t *data, size_t len)
 {
-    build_ip(packet, src, dst, PROTOCOL_UDP, UDP_HEADER + len);
+    packet_build_ip(packet, src, dst, PROTOCOL_UDP, UDP_HEADER + len);
     uint8_t *udp = packet->bytes() + packet->ip_header_len;
     bytes_put16(udp, src.port);
     bytes_put16(udp + 2, dst.port);
@@ -181,7 +186,7 @@ bool packet_build_rst(Packet *rst, const Packet &segment)
     uint8_t flags = segment.view.tcp_flags;
     if ((flags & TCP_RST) != 0)
         return false;
-    build_ip(rst, segment.view.dst, segment.view.src, PROTOCOL_TCP, TCP_HEADER);
+    packet_build_ip(rst, segment.view.dst, segment.view.src, PROTOCOL_TCP, TCP_HEADER);
     uint8_t *tcp = rst->bytes() + rst->ip_header_len;
     std::memset(tcp, 0, TCP_HEADER);
     bytes_put16(tcp, rst->view.src.port);

@@ -82,6 +82,13 @@ size_t udp_packet_len(uint8_t family, size_t len);
 void packet_build_udp(Packet *packet, const ns3c_address &src, const ns3c_address &dst, const uint8_t *data,
                       size_t len);
 
+/* Puts an IP header before `len` bytes of `protocol` that are to follow it, at once or later. */
+void packet_build_ip(Packet *packet, const ns3c_address &src, const ns3c_address &dst, uint8_t protocol, size_t len);
+size_t ip_header_len(uint8_t family);
+
+/* Whether the UDP or TCP checksum is right. */
+bool packet_checksum_ok(const Packet &packet);
+
 /* The answer to a TCP segment that nobody wants (RFC 9293, section 3.10.7.1): a RST, in a buffer of 60 bytes. False when
  * it is a RST itself. */
 enum { RST_PACKET_LEN = IPV6_HEADER + TCP_HEADER };

@@ -8,8 +8,10 @@
 #include <ns3/inet-socket-address.h>
 #include <ns3/inet6-socket-address.h>
 #include <ns3/internet-stack-helper.h>
+#include <ns3/ipv4-interface.h>
 #include <ns3/ipv4-static-routing-helper.h>
 #include <ns3/ipv4-static-routing.h>
+#include <ns3/ipv6-interface.h>
 #include <ns3/ipv6-static-routing-helper.h>
 #include <ns3/ipv6-static-routing.h>
 #include <ns3/mac48-address.h>
@@ -76,7 +78,7 @@ ns3::TypeId Socket::GetTypeId()
 
 Socket::Socket() { m_txBuffer->SetRWndCallback(ns3::MakeCallback(&Socket::send_window, this)); }
 
-Socket::Socket(const Socket &other) : TcpSocketBase(other)
+Socket::Socket(const Socket &other) : TcpSocketBase(other), stack(other.stack)
 {
     m_txBuffer->SetRWndCallback(ns3::MakeCallback(&Socket::send_window, this));
 }
@@ -96,6 +98,31 @@ void Socket::PersistTimeout()
         TcpSocketBase::PersistTimeout();
     else
         m_persistEvent = ns3::Simulator::Schedule(m_persistTimeout, [this] { PersistTimeout(); });
+}
+
+void Socket::CompleteFork(Ptr<ns3::Packet> packet, const ns3::TcpHeader &header, const ns3::Address &from,
+                          const ns3::Address &to)
+{
+    TcpSocketBase::CompleteFork(packet, header, from, to);
+    stack->route(from_ns3(to), from_ns3(from), this);
+}
+
+void Socket::deliver(const Packet *packet)
+{
+    const uint8_t *tcp = packet->bytes() + packet->ip_header_len;
+    Ptr<ns3::Packet> segment =
+        ns3::Create<ns3::Packet>(tcp, static_cast<uint32_t>(packet->view.len - packet->ip_header_len));
+    if (m_endPoint != nullptr) {
+        ns3::Ipv4Header header;
+        header.SetSource(ns3::Ipv4Address::Deserialize(packet->view.src.ip));
+        header.SetDestination(ns3::Ipv4Address::Deserialize(packet->view.dst.ip));
+        ForwardUp(segment, header, packet->view.src.port, nullptr);
+    } else if (m_endPoint6 != nullptr) {
+        ns3::Ipv6Header header;
+        header.SetSource(ns3::Ipv6Address::Deserialize(packet->view.src.ip));
+        header.SetDestination(ns3::Ipv6Address::Deserialize(packet->view.dst.ip));
+        ForwardUp6(segment, header, packet->view.src.port, nullptr);
+    }
 }
 
 void Socket::reset()
@@ -119,6 +146,9 @@ TcpStack::TcpStack(ns3c_host *host) : host_(host), node_(ns3::CreateObject<ns3::
     helper.AssignStreams(ns3::NodeContainer(node_), host->sim->take_streams(STREAMS));
     /* Nobody else is on the wire: no duplicate addresses to detect. */
     node_->GetObject<ns3::Icmpv6L4Protocol>()->SetAttribute("DAD", ns3::BooleanValue(false));
+    Ptr<ns3::TcpL4Protocol> tcp = node_->GetObject<ns3::TcpL4Protocol>();
+    tcp->SetDownTarget(ns3::MakeCallback(&TcpStack::send_ipv4, this));
+    tcp->SetDownTarget6(ns3::MakeCallback(&TcpStack::send_ipv6, this));
 }
 
 TcpStack::~TcpStack()
@@ -130,29 +160,32 @@ TcpStack::~TcpStack()
         disown(listener);
         delete listener;
     }
-    for (Interface &interface : interfaces_)
-        interface.device->SetSendCallback(ns3::VirtualNetDevice::SendCallback());
+    Ptr<ns3::TcpL4Protocol> tcp = node_->GetObject<ns3::TcpL4Protocol>();
+    tcp->SetDownTarget(ns3::IpL4Protocol::DownTargetCallback());
+    tcp->SetDownTarget6(ns3::IpL4Protocol::DownTargetCallback6());
 }
+
+/* ns-3's own messages, such as router solicitations, end here. */
+static bool swallow(Ptr<ns3::Packet>, const ns3::Address &, const ns3::Address &, uint16_t) { return true; }
 
 void TcpStack::add_address(const ns3c_address &address)
 {
-    interfaces_.push_back({this, address, ns3::CreateObject<ns3::VirtualNetDevice>()});
-    Interface &interface = interfaces_.back();
-    interface.device->SetAddress(ns3::Mac48Address::Allocate());
-    interface.device->SetIsPointToPoint(true);
-    interface.device->SetMtu(MTU_MAX);
-    interface.device->SetSendCallback(ns3::MakeCallback(&Interface::send, &interface));
-    node_->AddDevice(interface.device);
+    Ptr<ns3::VirtualNetDevice> device = ns3::CreateObject<ns3::VirtualNetDevice>();
+    device->SetAddress(ns3::Mac48Address::Allocate());
+    device->SetIsPointToPoint(true);
+    device->SetMtu(MTU_MAX);
+    device->SetSendCallback(ns3::MakeCallback(&swallow));
+    node_->AddDevice(device);
     if (address.family == 4) {
         Ptr<ns3::Ipv4> ipv4 = node_->GetObject<ns3::Ipv4>();
-        uint32_t number = ipv4->AddInterface(interface.device);
+        uint32_t number = ipv4->AddInterface(device);
         ipv4->AddAddress(number, {ns3::Ipv4Address::Deserialize(address.ip), ns3::Ipv4Mask::GetOnes()});
         ipv4->SetUp(number);
         ns3::Ipv4StaticRoutingHelper().GetStaticRouting(ipv4)->AddNetworkRouteTo(ns3::Ipv4Address::GetZero(),
                                                                                  ns3::Ipv4Mask::GetZero(), number);
     } else {
         Ptr<ns3::Ipv6> ipv6 = node_->GetObject<ns3::Ipv6>();
-        uint32_t number = ipv6->AddInterface(interface.device);
+        uint32_t number = ipv6->AddInterface(device);
         /* A router as far as ns-3 is concerned, lest it solicits others. */
         ipv6->SetForwarding(number, true);
         ipv6->AddAddress(number,
@@ -161,41 +194,80 @@ void TcpStack::add_address(const ns3c_address &address)
         ns3::Ipv6StaticRoutingHelper().GetStaticRouting(ipv6)->AddNetworkRouteTo(ns3::Ipv6Address::GetZero(),
                                                                                  ns3::Ipv6Prefix::GetZero(), number);
     }
-    by_address_.insert(key_of_ip(address), &interface);
+    devices_.insert(key_of_ip(address), ns3::PeekPointer(device)); /* the node keeps it alive */
 }
 
-/* A packet leaves ns-3. */
-bool TcpStack::Interface::send(Ptr<ns3::Packet> from, const ns3::Address &, const ns3::Address &, uint16_t)
+void TcpStack::send_ipv4(Ptr<ns3::Packet> segment, ns3::Ipv4Address from, ns3::Ipv4Address to, uint8_t,
+                         Ptr<ns3::Ipv4Route>)
 {
-    ns3c_host *host = stack->host_;
-    ns3c_sim *sim = host->sim;
-    uint32_t len = from->GetSize();
-    Packet *packet = len <= MTU_MAX ? sim->packets.take(len) : nullptr;
+    ns3c_address src{4};
+    ns3c_address dst{4};
+    from.Serialize(src.ip);
+    to.Serialize(dst.ip);
+    send(segment, src, dst);
+}
+
+void TcpStack::send_ipv6(Ptr<ns3::Packet> segment, ns3::Ipv6Address from, ns3::Ipv6Address to, uint8_t,
+                         Ptr<ns3::Ipv6Route>)
+{
+    ns3c_address src{6};
+    ns3c_address dst{6};
+    from.Serialize(src.ip);
+    to.Serialize(dst.ip);
+    send(segment, src, dst);
+}
+
+/* A segment, with its checksum, leaves ns-3. */
+void TcpStack::send(Ptr<ns3::Packet> segment, const ns3c_address &from, const ns3c_address &to)
+{
+    ns3c_sim *sim = host_->sim;
+    size_t header_len = ip_header_len(from.family);
+    size_t len = header_len + segment->GetSize();
+    ns3c_attachment *attachment = host_->find(from);
+    Packet *packet = attachment != nullptr && len <= MTU_MAX ? sim->packets.take(len) : nullptr;
     if (packet == nullptr)
-        return false;
-    from->CopyData(packet->bytes(), len);
-    ns3c_attachment *attachment = packet_parse(packet, len) ? host->find(packet->view.src) : nullptr;
-    if (attachment == nullptr || packet->view.protocol != PROTOCOL_TCP) {
+        return;
+    packet_build_ip(packet, from, to, PROTOCOL_TCP, segment->GetSize());
+    segment->CopyData(packet->bytes() + header_len, segment->GetSize());
+    if (packet_parse(packet, len))
+        host_->send(attachment, packet);
+    else
         sim->packets.give(packet);
-        return false;
-    }
-    host->send(attachment, packet);
-    return true;
 }
 
-void TcpStack::receive(Packet *packet)
+void TcpStack::route(const ns3c_address &local, const ns3c_address &remote, Socket *socket)
 {
-    Interface *interface = by_address_.find(key_of_ip(packet->view.dst));
-    if (interface == nullptr)
-        return;
+    if (flows_.size() >= sweep_at_) {
+        for (auto at = flows_.begin(); at != flows_.end();)
+            at = at->second->is_gone() ? flows_.erase(at) : std::next(at);
+        sweep_at_ = 64 + 2 * flows_.size();
+    }
+    flows_[{key_of_socket(local), key_of_socket(remote)}] = socket;
+}
+
+bool TcpStack::receive(Packet *packet)
+{
+    const uint8_t flags = packet->view.tcp_flags;
+    Socket *socket = nullptr;
+    auto flow = flows_.find({key_of_socket(packet->view.dst), key_of_socket(packet->view.src)});
+    if (flow != flows_.end() && !flow->second->is_gone())
+        socket = ns3::PeekPointer(flow->second);
+    if (socket == nullptr && (flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN) {
+        ns3c_tcp_listener *listener = listening_.find(key_of_socket(packet->view.dst));
+        socket = listener != nullptr ? ns3::PeekPointer(listener->socket) : nullptr;
+    }
+    if (socket == nullptr)
+        return false;
+    if (!packet_checksum_ok(*packet))
+        return true;
     /* ns-3 knows a RST only when it comes without an ACK. */
-    receiving_rst = (packet->view.tcp_flags & TCP_RST) != 0;
-    if (receiving_rst && (packet->view.tcp_flags & TCP_ACK) != 0)
+    receiving_rst = (flags & TCP_RST) != 0;
+    if (receiving_rst && (flags & TCP_ACK) != 0)
         packet_clear_ack(packet);
-    Ptr<ns3::Packet> copy = ns3::Create<ns3::Packet>(packet->bytes(), packet->view.len);
-    interface->device->Receive(copy, packet->view.src.family == 6 ? 0x86dd : 0x0800, ns3::Mac48Address(),
-                               interface->device->GetAddress(), ns3::NetDevice::PACKET_HOST);
+    Ptr<Socket> keep(socket);
+    socket->deliver(packet);
     receiving_rst = false;
+    return true;
 }
 
 uint32_t TcpStack::segment_size(uint8_t family) const
@@ -205,13 +277,14 @@ uint32_t TcpStack::segment_size(uint8_t family) const
 
 Ptr<Socket> TcpStack::make_socket(const ns3c_address &local, ns3c_error *error)
 {
-    Interface *interface = by_address_.find(key_of_ip(local));
-    if (interface == nullptr) {
+    ns3::VirtualNetDevice *device = devices_.find(key_of_ip(local));
+    if (device == nullptr) {
         fail(error, NS3C_INVALID, "local: not an address of '%s'", host_->name.c_str());
         return nullptr;
     }
     Ptr<ns3::TcpL4Protocol> tcp = node_->GetObject<ns3::TcpL4Protocol>();
     Ptr<Socket> socket = ns3::CreateObject<Socket>();
+    socket->stack = this;
     socket->SetNode(node_);
     socket->SetTcp(tcp);
     socket->SetRtt(ns3::CreateObject<ns3::RttMeanDeviation>());
@@ -227,7 +300,7 @@ Ptr<Socket> TcpStack::make_socket(const ns3c_address &local, ns3c_error *error)
     socket->SetAttribute("MaxSegLifetime", ns3::DoubleValue(SEGMENT_LIFETIME_S));
     tcp->AddSocket(socket);
     /* First the device, then the port: only so does ns-3 see that a port is taken, and it aborts when two have it. */
-    socket->BindToNetDevice(interface->device);
+    socket->BindToNetDevice(device);
     /* ns-3 would take one port after the other, the same on every host. */
     ns3c_address at = local;
     bool bound = false;
@@ -261,7 +334,12 @@ template <typename T> static void link_out(T **first, T *item)
 
 void TcpStack::own(ns3c_tcp *tcp) { link_in(&connections_, tcp); }
 void TcpStack::disown(ns3c_tcp *tcp) { link_out(&connections_, tcp); }
-void TcpStack::own(ns3c_tcp_listener *listener) { link_in(&listeners_, listener); }
+void TcpStack::own(ns3c_tcp_listener *listener)
+{
+    link_in(&listeners_, listener);
+    listening_.insert(key_of_socket(listener->local), listener);
+}
+void TcpStack::stop_listening(ns3c_tcp_listener *listener) { listening_.erase(key_of_socket(listener->local)); }
 void TcpStack::disown(ns3c_tcp_listener *listener) { link_out(&listeners_, listener); }
 
 /* --- connections --------------------------------------------------------------------------------------------------------- */
@@ -426,7 +504,9 @@ extern "C" struct ns3c_tcp_listener *ns3c_tcp_listen(struct ns3c_host *host, con
         Ptr<Socket> socket = host->tcp()->make_socket(*local, error);
         if (socket == nullptr)
             return nullptr;
-        auto *listener = new ns3c_tcp_listener(host, socket);
+        ns3::Address name;
+        socket->GetSockName(name);
+        auto *listener = new ns3c_tcp_listener(host, from_ns3(name), socket);
         listener->accepted = accepted;
         listener->context = context;
         host->tcp()->own(listener);
@@ -442,6 +522,7 @@ extern "C" void ns3c_tcp_listener_close(struct ns3c_tcp_listener *listener)
         return;
     /* Half-open connections still refer to it, so the object stays until the host goes. */
     listener->closed = true;
+    listener->host->tcp()->stop_listening(listener);
     guarded(nullptr, 0, [&] { return listener->socket->Close(); });
 }
 
@@ -477,7 +558,8 @@ extern "C" struct ns3c_tcp *ns3c_tcp_connect(struct ns3c_host *host, const struc
         Ptr<Socket> socket = host->tcp()->make_socket(from, error);
         if (socket == nullptr)
             return nullptr;
-        ns3c_tcp *tcp = new ns3c_tcp(host, host->tcp(), socket);
+        auto *tcp = new ns3c_tcp(host, host->tcp(), socket);
+        host->tcp()->route(tcp->local, *remote, ns3::PeekPointer(socket));
         if (tcp->linger == nullptr || socket->Connect(to_ns3(*remote)) != 0) {
             tcp->remove();
             fail(error, NS3C_SYSTEM, "ns-3 could not start the connection");
