@@ -26,7 +26,7 @@ struct receive_stream {
     struct receive_stream_config config; /* the SSRCs as learnt */
     struct receive_statistics statistics;
     struct nack_generator nack;
-    uint64_t report_ntp;       /* of the last sender report: an instant, and the timestamp then; 0: there was none */
+    uint64_t report_ntp; /* of the last sender report: an instant, and the timestamp then; 0: there was none */
     uint32_t report_timestamp;
     nanos key_frame_requested; /* when last; NANOS_NEVER: never */
     bool key_frame_due;
