@@ -10,14 +10,20 @@
 /* Relays that the chosen path doesn't need are given back this long after ICE has completed. */
 #define RELAY_SPARE_TIME (2 * NANOS_PER_S)
 
+/* Relays are tried as cheaply as they can be had: by TCP when none has come about by UDP this long after the start, by
+ * TLS when none by TCP either after twice that. A client that UDP reaches then costs its server one allocation. */
+#define RELAY_STAGE (300 * NANOS_PER_MS)
+
 enum { NO_BASE = -1, NO_SOCKET = -1, REASON_CAP = 160 };
 
 /* A TURN server seen through one of our sockets, or through a stream of its own. */
 struct relay {
     struct turn_client *client; /* NULL: given back, or failed */
     const struct transport_turn_server *server;
-    int socket; /* NO_SOCKET: a stream, whose number is the relay's */
-    int base;   /* in ICE; NO_BASE before the allocation stands */
+    int socket;    /* NO_SOCKET: a stream, whose number is the relay's */
+    int base;      /* in ICE; NO_BASE before the allocation stands */
+    nanos open_at; /* NANOS_NEVER once that was decided */
+    nanos heard;   /* data of the peer's, when last; NANOS_NEVER: never */
     bool settled;
 };
 
@@ -51,6 +57,7 @@ struct transport {
     enum transport_state state;
     char reason[REASON_CAP];
     nanos release_at;
+    nanos relays_due; /* when one of them may have to be opened */
     struct transport_times times;
 
     struct transport_event *events; /* those from `event_head` on are yet to be told */
@@ -118,7 +125,7 @@ struct transport *transport_create(const struct transport_config *config, struct
                              .stun_servers = config->relay_only ? NULL : config->stun_servers,
                              .stun_server_count = config->relay_only ? 0 : config->stun_server_count};
     t->ice = ice_agent_create(&ice, error);
-    t->release_at = NANOS_NEVER;
+    t->release_at = t->relays_due = NANOS_NEVER;
     t->times = (struct transport_times){NANOS_NEVER, NANOS_NEVER, NANOS_NEVER};
     if (t->ice == NULL) {
         free(t);
@@ -168,48 +175,60 @@ enum srtp_profile transport_profile(const struct transport *t) { return t->profi
 
 /* --- relays ------------------------------------------------------------------------------------------------------------- */
 
-static void open_relay(struct transport *t, int index, const struct transport_turn_server *server, int socket)
+static void open_relay(struct transport *t, int index)
 {
+    struct relay *relay = &t->relays[index];
     struct turn_client_config config = {
-        .server = server->address,
-        .transport = server->transport,
-        .username = server->username,
-        .password = server->password,
+        .server = relay->server->address,
+        .transport = relay->server->transport,
+        .username = relay->server->username,
+        .password = relay->server->password,
         .seed = t->config.seed ^ (0x7475726e00000000u + (uint64_t)(index + 1)),
         .tls = t->config.tls,
     };
-    struct turn_client *client = turn_client_create(&config, NULL);
-    t->relays[index] = (struct relay){
-        .client = client, .server = server, .socket = socket, .base = NO_BASE, .settled = client == NULL};
-    if (client != NULL && socket == NO_SOCKET)
+    relay->open_at = NANOS_NEVER;
+    relay->client = turn_client_create(&config, NULL);
+    relay->settled = relay->client == NULL;
+    if (relay->client != NULL && relay->socket == NO_SOCKET)
         tell(t, &(struct transport_event){
-                    .type = TRANSPORT_EVENT_OPEN_STREAM, .stream = index, .server = server->address});
-    t->bases_done = t->bases_done && client == NULL;
+                    .type = TRANSPORT_EVENT_OPEN_STREAM, .stream = index, .server = relay->server->address});
 }
 
-static void add_relay(struct transport *t, const struct transport_turn_server *server, int socket)
+/* Its turn comes after those that are cheaper. */
+static void schedule_relay(struct transport *t, int index, nanos now)
 {
-    if (t->relay_count < TRANSPORT_RELAYS_MAX)
-        open_relay(t, t->relay_count++, server, socket);
+    struct relay *relay = &t->relays[index];
+    relay->open_at = now + (nanos)relay->server->transport * RELAY_STAGE;
+    relay->settled = false;
+    relay->base = NO_BASE;
+    relay->heard = NANOS_NEVER;
+    t->bases_done = false;
 }
 
-static void open_relays(struct transport *t)
+static void add_relay(struct transport *t, const struct transport_turn_server *server, int socket, nanos now)
+{
+    if (t->relay_count == TRANSPORT_RELAYS_MAX)
+        return;
+    t->relays[t->relay_count] = (struct relay){.server = server, .socket = socket};
+    schedule_relay(t, t->relay_count++, now);
+}
+
+static void plan_relays(struct transport *t, nanos now)
 {
     if (t->config.turn_server_count == 0)
         return;
-    if (t->relays == NULL)
-        t->relays = calloc(TRANSPORT_RELAYS_MAX, sizeof *t->relays);
+    t->relays = calloc(TRANSPORT_RELAYS_MAX, sizeof *t->relays);
     if (t->relays == NULL)
         return;
     for (size_t i = 0; i < t->config.turn_server_count; i++) {
         const struct transport_turn_server *server = &t->turn_servers[i];
         if (server->transport != TURN_UDP) {
-            add_relay(t, server, NO_SOCKET);
+            add_relay(t, server, NO_SOCKET, now);
             continue;
         }
         for (int s = 0; s < TRANSPORT_SOCKETS_MAX; s++) {
             if (t->sockets[s].family == server->address.family)
-                add_relay(t, server, s);
+                add_relay(t, server, s, now);
         }
     }
 }
@@ -224,6 +243,31 @@ static void note_bases_done(struct transport *t)
     if (!t->bases_done)
         ice_agent_bases_done(t->ice);
     t->bases_done = true;
+}
+
+/* Opens those whose turn it is, unless one that is as good or better stands by then. */
+static void open_due_relays(struct transport *t, nanos now)
+{
+    bool stands[TURN_TLS + 1] = {false};
+    for (int i = 0; i < t->relay_count; i++) {
+        if (t->relays[i].base != NO_BASE)
+            stands[t->relays[i].server->transport] = true;
+    }
+    t->relays_due = NANOS_NEVER;
+    for (int i = 0; i < t->relay_count; i++) {
+        struct relay *relay = &t->relays[i];
+        enum turn_transport transport = relay->server->transport;
+        bool better = transport > TURN_UDP && (stands[TURN_UDP] || (transport == TURN_TLS && stands[TURN_TCP]));
+        if (relay->open_at > now) {
+            t->relays_due = nanos_min(t->relays_due, relay->open_at);
+        } else if (better) {
+            relay->open_at = NANOS_NEVER;
+            relay->settled = true;
+        } else {
+            open_relay(t, i);
+        }
+    }
+    note_bases_done(t);
 }
 
 static void close_relay(struct transport *t, int index)
@@ -243,13 +287,22 @@ static void close_relay(struct transport *t, int index)
 
 /* Those that the path doesn't use: an allocation is given back (it closes when the server has confirmed), what never
  * came about is dropped. */
-static void release_spare_relays(struct transport *t)
+static void release_spare_relays(struct transport *t, nanos now)
 {
-    t->release_at = NANOS_NEVER;
+    t->release_at = t->relays_due = NANOS_NEVER;
     for (int i = 0; i < t->relay_count; i++) {
         struct relay *relay = &t->relays[i];
+        if (relay->open_at != NANOS_NEVER) {
+            relay->open_at = NANOS_NEVER;
+            relay->settled = true;
+        }
         if (relay->client == NULL || (t->has_path && relay->base == t->path_base))
             continue;
+        /* The peer may see things otherwise, and still send this way. */
+        if (relay->heard != NANOS_NEVER && now - relay->heard < RELAY_SPARE_TIME) {
+            t->release_at = now + RELAY_SPARE_TIME;
+            continue;
+        }
         if (relay->base == NO_BASE) {
             close_relay(t, i);
         } else {
@@ -293,6 +346,7 @@ static void handle_relay_events(struct transport *t, int index, nanos now)
             break;
         case TURN_CLIENT_DATA:
             /* The client has no more use for these bytes, so they may be decrypted where they lie. */
+            relay->heard = now;
             if (relay->base != NO_BASE)
                 handle_packet(t, relay->base, &event.peer, (uint8_t *)(uintptr_t)event.data, event.len, now);
             break;
@@ -475,9 +529,9 @@ void transport_restart(struct transport *t, nanos now)
     /* Relays given back are needed again. */
     for (int i = 0; i < t->relay_count; i++) {
         if (t->relays[i].client == NULL)
-            open_relay(t, i, t->relays[i].server, t->relays[i].socket);
+            schedule_relay(t, i, now);
     }
-    note_bases_done(t);
+    t->relays_due = now;
     handle_ice_events(t, now);
 }
 
@@ -627,16 +681,18 @@ static void start(struct transport *t, nanos now)
 {
     t->started = true;
     t->times.started = now;
-    open_relays(t);
-    note_bases_done(t);
+    plan_relays(t, now);
+    open_due_relays(t, now);
 }
 
 ssize_t transport_write(struct transport *t, struct transport_route *route, uint8_t *buf, size_t cap, nanos now)
 {
     if (!t->started)
         start(t, now);
+    if (now >= t->relays_due)
+        open_due_relays(t, now);
     if (now >= t->release_at)
-        release_spare_relays(t);
+        release_spare_relays(t, now);
     /* What goes through a relay comes out of it in the next round. Each engine has but so much to say at one time. */
     enum { ROUNDS_MAX = 64 };
     for (int round = 0; round < ROUNDS_MAX; round++) {
@@ -677,7 +733,7 @@ nanos transport_deadline(const struct transport *t)
 {
     if (!t->started)
         return 0;
-    nanos deadline = nanos_min(ice_agent_deadline(t->ice), t->release_at);
+    nanos deadline = nanos_min(ice_agent_deadline(t->ice), nanos_min(t->release_at, t->relays_due));
     for (int i = 0; i < t->relay_count; i++) {
         if (t->relays[i].client != NULL)
             deadline = nanos_min(deadline, turn_client_deadline(t->relays[i].client));
