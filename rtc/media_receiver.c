@@ -158,6 +158,8 @@ static struct receive_stream *stream_of(struct media_receiver *receiver, const s
         *rtx = entry->rtx;
         return entry->stream;
     }
+    if (packet->ssrc == 0)
+        return NULL; /* a probe for bandwidth: see media_sender.c */
     struct receive_stream *stream = recognise(receiver, packet, extensions, rtx);
     return stream != NULL && learn_ssrc(receiver, stream, packet->ssrc, *rtx) ? stream : NULL;
 }

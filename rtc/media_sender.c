@@ -50,7 +50,6 @@ void media_sender_clear(struct media_sender *sender)
     congestion_control_destroy(sender->congestion);
     pacer_destroy(sender->pacer);
     twcc_history_clear(&sender->history);
-    free(sender->spare);
     memset(sender, 0, sizeof *sender);
 }
 
@@ -130,8 +129,6 @@ static void choose_padding_stream(struct media_sender *sender)
 {
     struct send_stream *stream, *next;
     sender->padding = NULL;
-    if (sender->spare != NULL)
-        sender->spare->packet.payload_len = 0;
     HASH_ITER(hh, sender->streams, stream, next)
     {
         if (sender->padding == NULL && stream->config.rtx_ssrc != 0)
@@ -226,18 +223,6 @@ static size_t write_header(const struct media_sender *sender, const struct send_
     return len;
 }
 
-/* Keeps what padding can be made of. */
-static void keep_for_padding(struct media_sender *sender, const struct media_packet *packet)
-{
-    if (sender->spare == NULL)
-        sender->spare = malloc(sizeof *sender->spare);
-    if (sender->spare == NULL || packet->payload_len > sizeof sender->spare->payload)
-        return;
-    memcpy(sender->spare->payload, packet->payload, packet->payload_len);
-    sender->spare->packet = *packet;
-    sender->spare->packet.payload = sender->spare->payload;
-}
-
 bool media_sender_send(struct media_sender *sender, struct send_stream *stream, const struct media_packet *packet,
                        nanos now)
 {
@@ -254,28 +239,10 @@ bool media_sender_send(struct media_sender *sender, struct send_stream *stream, 
         retransmission_buffer_store(&stream->buffer, buf, len, now);
     stream->packets++;
     stream->bytes += len;
-    if (stream == sender->padding)
-        keep_for_padding(sender, packet);
     send_statistics_sent(&stream->statistics, packet->timestamp, packet->captured, packet->payload_len);
     bool queued = pacer_push(sender->pacer, stream->config.audio ? PACER_AUDIO : PACER_VIDEO, tag, buf, len, now);
     sender->dropped += !queued;
     return queued;
-}
-
-/* The packet again: as RTX with its number in front (RFC 4588, section 4) if the stream has that, else as it was. */
-static size_t write_rtx(const struct media_sender *sender, const struct send_stream *stream,
-                        const struct media_packet *packet, uint8_t *buf, size_t cap, uint32_t *tag)
-{
-    bool rtx = stream->config.rtx_ssrc != 0;
-    size_t number_len = rtx ? 2 : 0;
-    size_t len =
-        write_header(sender, stream, rtx, packet, rtx ? stream->rtx_sequence : packet->sequence, buf, cap, tag);
-    if (len == 0 || cap - len < packet->payload_len + number_len)
-        return 0;
-    if (rtx)
-        bytes_put16(buf + len, packet->sequence);
-    memcpy(buf + len + number_len, packet->payload, packet->payload_len);
-    return len + number_len + packet->payload_len;
 }
 
 bool media_sender_resend(struct media_sender *sender, struct send_stream *stream, const struct media_packet *packet,
@@ -283,6 +250,7 @@ bool media_sender_resend(struct media_sender *sender, struct send_stream *stream
 {
     uint8_t buf[PACKET_CAP];
     uint32_t tag;
+    bool rtx = stream->config.rtx_ssrc != 0;
     int64_t rate = (int64_t)(RETRANSMISSION_SHARE * (double)sender->target_bps);
     nanos rtt = sender->rtt > 0 ? sender->rtt : NACK_RTT_DEFAULT;
     if (stream->guard == NULL)
@@ -290,10 +258,18 @@ bool media_sender_resend(struct media_sender *sender, struct send_stream *stream
     retransmission_guard_set_rate(stream->guard, rate > RETRANSMISSION_MIN_BPS ? rate : RETRANSMISSION_MIN_BPS, now);
     if (!retransmission_guard_allow(stream->guard, packet->sequence, packet->payload_len, rtt, now))
         return false;
-    size_t len = write_rtx(sender, stream, packet, buf, sizeof buf, &tag);
-    if (len == 0 || !pacer_push(sender->pacer, PACER_RETRANSMISSION, tag, buf, len, now))
+    size_t len =
+        write_header(sender, stream, rtx, packet, rtx ? stream->rtx_sequence : packet->sequence, buf, sizeof buf, &tag);
+    size_t original = rtx ? 2 : 0; /* RFC 4588, section 4: the original sequence number goes first */
+    if (len == 0 || sizeof buf - len < packet->payload_len + original)
         return false;
-    stream->rtx_sequence = (uint16_t)(stream->rtx_sequence + (stream->config.rtx_ssrc != 0));
+    if (rtx)
+        bytes_put16(buf + len, packet->sequence);
+    memcpy(buf + len + original, packet->payload, packet->payload_len);
+    len += original + packet->payload_len;
+    if (!pacer_push(sender->pacer, PACER_RETRANSMISSION, tag, buf, len, now))
+        return false;
+    stream->rtx_sequence = (uint16_t)(stream->rtx_sequence + (rtx ? 1 : 0));
     sender->retransmitted_packets++;
     sender->retransmitted_bytes += len;
     return true;
@@ -317,17 +293,23 @@ bool media_sender_answer_nack(struct media_sender *sender, struct send_stream *s
     return true;
 }
 
-/* Padding is the last packet of video once more, as RTX, which a receiver that lacks it can even use (so does libwebrtc);
- * before there is any, there is none. */
-static size_t write_padding(struct media_sender *sender, uint8_t *buf, size_t cap, uint32_t *tag)
+/* A packet that probes for bandwidth and means nothing else: on SSRC 0 with a payload type for retransmissions, as Google
+ * Meet's servers do. It has no P bit: in an SRTP packet nobody can see from outside how much padding there is, and tools
+ * that try see a broken packet. */
+static size_t write_padding(struct media_sender *sender, size_t wanted, uint8_t *buf, size_t cap, uint32_t *tag)
 {
-    struct send_stream *stream = sender->padding;
-    if (stream == NULL || sender->spare == NULL || sender->spare->packet.payload_len == 0)
+    enum { PADDING_MIN = 50, PADDING_MAX = 1000 };
+    if (sender->padding == NULL)
         return 0;
-    size_t len = write_rtx(sender, stream, &sender->spare->packet, buf, cap, tag);
-    if (len > 0)
-        stream->rtx_sequence++;
-    return len;
+    const struct send_stream probe = {.config = {.payload_type = sender->padding->config.rtx_payload_type}};
+    const struct media_packet packet = {.sequence = sender->padding_sequence};
+    size_t len = write_header(sender, &probe, false, &packet, packet.sequence, buf, cap, tag);
+    size_t payload = wanted < PADDING_MIN ? PADDING_MIN : wanted > PADDING_MAX ? PADDING_MAX : wanted;
+    if (len == 0 || cap - len < payload)
+        return 0;
+    memset(buf + len, 0, payload);
+    sender->padding_sequence++;
+    return len + payload;
 }
 
 size_t media_sender_write(struct media_sender *sender, uint8_t *buf, size_t cap, nanos now)
@@ -339,7 +321,7 @@ size_t media_sender_write(struct media_sender *sender, uint8_t *buf, size_t cap,
         size_t len = 0;
         uint32_t tag = packet.tag;
         if (action == PACER_PAD) {
-            len = write_padding(sender, buf, cap, &tag);
+            len = write_padding(sender, packet.len, buf, cap, &tag);
             sender->padding_bytes += len;
         } else if (packet.len <= cap) {
             memcpy(buf, packet.data, packet.len);

@@ -33,20 +33,14 @@ struct media_packet {
     size_t payload_len;
 };
 
-/* The last packet of the stream that padding is made of. */
-struct spare_packet {
-    struct media_packet packet;
-    uint8_t payload[1300];
-};
-
 struct media_sender {
     struct congestion_control *congestion;
     struct pacer *pacer;
     struct twcc_history history;
     struct rtp_extension_map extensions;
     struct send_stream *streams; /* hash table by SSRC (uthash), in the order in which they were added */
-    struct send_stream *padding; /* the stream whose RTX carries padding; NULL: none */
-    struct spare_packet *spare;  /* NULL before it has sent anything */
+    struct send_stream *padding; /* a stream whose payload type for RTX padding can have; NULL: no padding */
+    uint16_t padding_sequence;
     struct rng rng;
     int64_t target_bps;
     nanos rtt;
