@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "loadgen/nat_matrix.h"
 #include "report/quality.h"
 
 /* Media that stays away so long is a gap that a person notices. */
@@ -383,9 +384,17 @@ static void finish_connections(struct measurement *m, struct result_run *run)
     const struct scenario *s = m->scenario;
     uint64_t relaying_clients = 0;
     uint64_t relaying_rooms = 0;
-    for (uint32_t room = 0; room < s->rooms; room++)
-        relaying_rooms +=
-            finish_room(m, &m->clients[(size_t)room * s->room_size], s->room_size, run, &relaying_clients);
+    for (uint32_t room = 0; room < s->rooms; room++) {
+        uint64_t before = run->connections.connected;
+        bool relays = finish_room(m, &m->clients[(size_t)room * s->room_size], s->room_size, run, &relaying_clients);
+        bool connected = run->connections.connected > before;
+        relaying_rooms += relays;
+        if (s->matrix_count > 0 && m->mesh)
+            nat_matrix_note(&run->matrix, room,
+                            !connected ? OUTCOME_FAILED
+                            : relays   ? OUTCOME_RELAYED
+                                       : OUTCOME_DIRECT);
+    }
     struct result_connections *c = &run->connections;
     c->planned = m->mesh ? (uint64_t)s->rooms * s->room_size * (s->room_size - 1) / 2 : m->client_count;
     c->failed = c->planned - c->connected;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/rng.h"
+#include "loadgen/nat_matrix.h"
 #include "loadgen/presets.h"
 
 static const char *draw_name(const struct scenario_weights *weights, struct rng *rng)
@@ -39,14 +40,11 @@ static int draw_site(const struct scenario *scenario, struct rng *rng)
     return 0;
 }
 
-/* In a matrix, room by room each unordered pair of types. */
 static const char *matrix_nat(const struct scenario *scenario, uint32_t room, uint32_t number)
 {
-    uint32_t row = 0;
-    uint32_t left = room;
-    while (left >= scenario->matrix_count - row)
-        left -= (uint32_t)scenario->matrix_count - row++;
-    return scenario->matrix[number == 0 ? row : row + left];
+    uint32_t row, column;
+    nat_matrix_pair((uint32_t)scenario->matrix_count, room, &row, &column);
+    return scenario->matrix[number == 0 ? row : column];
 }
 
 bool population_draw(struct population *population, const struct scenario *scenario, struct error *error)

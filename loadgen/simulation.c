@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "loadgen/measurement.h"
+#include "loadgen/nat_matrix.h"
 #include "loadgen/population.h"
 #include "rtc/certificate.h"
 #include "rtc/stun.h"
@@ -581,7 +582,8 @@ bool simulate(const struct scenario *scenario, const struct simulation_options *
     run->room_size = scenario->room_size;
     if (options->keylog != NULL)
         s->keylog = fopen(options->keylog, "we");
-    bool done = population_draw(&s->population, scenario, error) &&
+    bool done = (scenario->matrix_count == 0 || nat_matrix_expect(scenario, &run->matrix, error)) &&
+                population_draw(&s->population, scenario, error) &&
                 measurement_init(&s->measurement, scenario, &s->population, mesh, error) && build(s, run, error) &&
                 run_actions(s, error);
     if (done) {

@@ -24,3 +24,9 @@ void result_free(struct result *result)
     free(result->thresholds);
     memset(result, 0, sizeof *result);
 }
+
+double result_frozen_s_per_minute(const struct result_run *run)
+{
+    double watched_s = run->media_seconds * (double)run->video_kbps.count;
+    return watched_s > 0 ? run->freeze.total_ms / 1e3 / watched_s * 60 : 0;
+}

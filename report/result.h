@@ -133,4 +133,7 @@ struct result {
 
 void result_free(struct result *result);
 
+/* How long a received video was frozen, in seconds of each minute; 0 without video. */
+double result_frozen_s_per_minute(const struct result_run *run);
+
 #endif

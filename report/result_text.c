@@ -15,7 +15,7 @@ static void print_heading(const struct result *result, FILE *out)
             "cost");
     fprintf(out, "%5s %-5s %11s %8s %7s %7s %6s %6s %6s %6s %5s %7s %7s %5s %5s %11s %6s %10s %8s\n", "size", "",
             "joined", "links", "rooms", "p95", "p50", "p95", "kbit/s", "height", "fps", "up", "down", "net", "left",
-            "s/client-min", "MOS", "per client", "per hour");
+            "s/video-min", "MOS", "per client", "per hour");
 }
 
 static void print_share(double share, bool known, int width, FILE *out)
@@ -24,13 +24,6 @@ static void print_share(double share, bool known, int width, FILE *out)
         fprintf(out, " %*.1f%%", width - 1, 100 * share);
     else
         fprintf(out, " %*s", width, "-");
-}
-
-static double freeze_seconds_per_minute(const struct result_run *run)
-{
-    /* Receiving a frame is what can freeze: a client's share of the frozen time over the time it watched. */
-    double watched_s = run->video_fps.count > 0 ? run->media_seconds * (double)run->clients_joined : 0;
-    return watched_s > 0 ? run->freeze.total_ms / 1e3 / watched_s * 60 : 0;
 }
 
 static void print_run(const struct result_run *run, FILE *out)
@@ -47,7 +40,7 @@ static void print_run(const struct result_run *run, FILE *out)
         fprintf(out, " %6s %6s %5s", "-", "-", "-");
     fprintf(out, " %7.0f %7.0f %5.2f %5.2f %11.2f %6.2f %10.1f %8.2f\n", run->client_up_kbps.mean,
             run->client_down_kbps.mean, 100 * run->loss.rate, 100 * run->loss.after_repair,
-            freeze_seconds_per_minute(run), run->mos_audio, run->encodings_per_client, run->cost.per_hour);
+            result_frozen_s_per_minute(run), run->mos_audio, run->encodings_per_client, run->cost.per_hour);
 }
 
 static void print_matrix(const struct result_matrix *matrix, FILE *out)

@@ -13,12 +13,6 @@ static const struct result_run *other_of(const struct result *result, const stru
     return NULL;
 }
 
-static double frozen_s_per_minute(const struct result_run *run)
-{
-    double watched_s = run->media_seconds * (double)run->clients_joined;
-    return watched_s > 0 ? run->freeze.total_ms / 1e3 / watched_s * 60 : 0;
-}
-
 /* Why mesh serves worse than the SFU at this size; empty when it does not. */
 static void shortfall(const struct result_run *mesh, const struct result_run *sfu, char *why, size_t cap)
 {
@@ -30,9 +24,9 @@ static void shortfall(const struct result_run *mesh, const struct result_run *sf
     else if (mesh->video_kbps.count > 0 && mesh->video_kbps.mean < 0.8 * sfu->video_kbps.mean)
         snprintf(why, cap, "its uplinks leave %.0f kbit/s for each video against %.0f through the SFU",
                  mesh->video_kbps.mean, sfu->video_kbps.mean);
-    else if (frozen_s_per_minute(mesh) > frozen_s_per_minute(sfu) + 1)
-        snprintf(why, cap, "video freezes %.1f s a minute against %.1f", frozen_s_per_minute(mesh),
-                 frozen_s_per_minute(sfu));
+    else if (result_frozen_s_per_minute(mesh) > result_frozen_s_per_minute(sfu) + 1)
+        snprintf(why, cap, "video freezes %.1f s a minute against %.1f", result_frozen_s_per_minute(mesh),
+                 result_frozen_s_per_minute(sfu));
     else if (mesh->latency_ms.p95 > sfu->latency_ms.p95 + 100)
         snprintf(why, cap, "its latency p95 is %.0f ms against %.0f", mesh->latency_ms.p95, sfu->latency_ms.p95);
 }
