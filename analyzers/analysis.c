@@ -214,6 +214,13 @@ static void fill_stream(const struct observer *observer, const struct analysis *
         stream->via = media->encapsulated[ENCAPSULATION_CHANNEL] >= media->encapsulated[ENCAPSULATION_SEND]
                           ? ANALYSIS_TURN_CHANNEL
                           : ANALYSIS_TURN_SEND;
+    if (rtp->window_count > 0)
+        stream->windows = malloc(rtp->window_count * sizeof *stream->windows);
+    if (stream->windows != NULL) {
+        memcpy(stream->windows, rtp->windows, rtp->window_count * sizeof *stream->windows);
+        stream->window_count = rtp->window_count;
+        stream->window_stride = rtp->window_stride;
+    }
     stream->encrypted = is_encrypted(observer, media, connection < 0 ? NULL : &analysis->connections[connection]);
 }
 
@@ -418,7 +425,8 @@ static bool make_result(struct observer *observer, struct analysis *analysis)
 
 /* --- the calls ---------------------------------------------------------------------------------------------------------------- */
 
-static struct analysis *analyze(struct capture **captures, size_t count, struct error *error)
+static struct analysis *analyze(struct capture **captures, size_t count, struct decryptor *decryptor,
+                                struct error *error)
 {
     struct analysis *analysis = calloc(1, sizeof *analysis);
     struct observer *observer = observer_create();
@@ -438,8 +446,17 @@ static struct analysis *analyze(struct capture **captures, size_t count, struct 
         analysis->capture_count++;
     }
     if (ok) {
+        observer->decryptor = decryptor;
         read_all(&reading, observer, analysis);
         ok = make_result(observer, analysis);
+    }
+    if (ok && decryptor != NULL) {
+        struct decryptor_counts counts = decryptor_counts(decryptor);
+        analysis->decrypted = true;
+        analysis->decrypted_paths = counts.paths;
+        analysis->decrypted_srtp = counts.srtp;
+        analysis->decrypted_srtcp = counts.srtcp;
+        analysis->decryption_failures = counts.failed;
     }
     observer_destroy(observer);
     free(reading.sources);
@@ -452,29 +469,47 @@ static struct analysis *analyze(struct capture **captures, size_t count, struct 
     return analysis;
 }
 
-struct analysis *analysis_of_files(const char *const *paths, size_t count, struct error *error)
+struct analysis *analysis_of_files_with(const char *const *paths, size_t count, const struct analysis_options *options,
+                                        struct error *error)
 {
     struct capture **captures = calloc(count + 1, sizeof(struct capture *));
     if (captures == NULL) {
         error_set(error, ERROR_SYSTEM, "out of memory");
         return NULL;
     }
+    struct keylog *keylog = NULL;
+    struct decryptor *decryptor = NULL;
     bool ok = true;
+    if (options->keylog != NULL) {
+        keylog = keylog_open(options->keylog, error);
+        ok = keylog != NULL;
+        decryptor = ok ? decryptor_create(keylog) : NULL;
+        if (ok && decryptor == NULL)
+            ok = error_set(error, ERROR_SYSTEM, "out of memory");
+    }
     for (size_t i = 0; ok && i < count; i++) {
         captures[i] = capture_open(paths[i], error);
         ok = captures[i] != NULL;
     }
-    struct analysis *analysis = ok ? analyze(captures, count, error) : NULL;
+    struct analysis *analysis = ok ? analyze(captures, count, decryptor, error) : NULL;
+    decryptor_destroy(decryptor);
+    keylog_close(keylog);
     for (size_t i = 0; i < count; i++)
         capture_close(captures[i]);
     free(captures);
     return analysis;
 }
 
+struct analysis *analysis_of_files(const char *const *paths, size_t count, struct error *error)
+{
+    struct analysis_options options = {0};
+    return analysis_of_files_with(paths, count, &options, error);
+}
+
 struct analysis *analysis_of_memory(const char *name, const uint8_t *data, size_t len, struct error *error)
 {
     struct capture *capture = capture_of_memory(name, data, len, error);
-    struct analysis *analysis = capture != NULL ? analyze(&capture, 1, error) : NULL;
+    struct analysis *analysis = capture != NULL ? analyze(&capture, 1, NULL, error) : NULL;
     capture_close(capture);
     return analysis;
 }
@@ -487,6 +522,8 @@ void analysis_destroy(struct analysis *analysis)
         free(analysis->captures[i].file);
         free(analysis->captures[i].damage);
     }
+    for (size_t i = 0; i < analysis->stream_count; i++)
+        free(analysis->streams[i].windows);
     free(analysis->captures);
     free(analysis->streams);
     free(analysis->connections);

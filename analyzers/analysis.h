@@ -81,6 +81,12 @@ struct analysis_stream {
     double delta_min_ms, delta_mean_ms, delta_max_ms;
     int64_t frames; /* video only, else -1 */
     double fps;
+
+    /* Bytes in each second after first_time, or in every `window_stride`th one of a long stream; the last, which isn't
+     * over, is left out. */
+    uint32_t *windows;
+    uint32_t window_count;
+    uint32_t window_stride;
 };
 
 enum analysis_topology {
@@ -134,12 +140,22 @@ struct analysis {
     uint64_t stun_messages; /* as they passed each vantage point */
     uint64_t stun_classic;  /* RFC 3489 */
     uint64_t dtls_datagrams;
+    bool decrypted; /* keys were given; the next four are 0 without */
+    uint64_t decrypted_paths, decrypted_srtp, decrypted_srtcp, decryption_failures;
     bool understood; /* there was something that confab understands */
+};
+
+struct analysis_options {
+    const char *keylog; /* secrets of DTLS, analyzers/keylog.h; NULL for none */
 };
 
 /* Reads the captures, all of one call or not, merging their packets by time. NULL when one can't be read at all, with a
  * line that names it; one that breaks off is analysed as far as it goes (analysis_capture.damage). */
 struct analysis *analysis_of_files(const char *const *paths, size_t count, struct error *error);
+
+/* The same, with options. */
+struct analysis *analysis_of_files_with(const char *const *paths, size_t count, const struct analysis_options *options,
+                                        struct error *error);
 
 /* The same for one capture in memory. */
 struct analysis *analysis_of_memory(const char *name, const uint8_t *data, size_t len, struct error *error);

@@ -119,6 +119,15 @@ static json_t *rtcp(const struct analysis_rtcp *r)
                      count(r->xr), "datagrams", count(r->datagrams), "encrypted", count(r->encrypted));
 }
 
+static json_t *decryption(const struct analysis *analysis)
+{
+    if (!analysis->decrypted)
+        return json_null();
+    return json_pack("{s:o, s:o, s:o, s:o}", "paths", count(analysis->decrypted_paths), "srtp",
+                     count(analysis->decrypted_srtp), "srtcp", count(analysis->decrypted_srtcp), "failed",
+                     count(analysis->decryption_failures));
+}
+
 /* Writes and forgets a value. */
 static bool put(FILE *out, const char *before, json_t *value)
 {
@@ -149,5 +158,5 @@ bool analysis_write_json(const struct analysis *analysis, FILE *out)
            put(out, ",\n\"seen\":",
                json_pack("{s:o, s:o, s:o}", "stun", count(analysis->stun_messages), "stun_classic",
                          count(analysis->stun_classic), "dtls", count(analysis->dtls_datagrams))) &&
-           fputs("}\n", out) >= 0;
+           put(out, ",\n\"decryption\":", decryption(analysis)) && fputs("}\n", out) >= 0;
 }

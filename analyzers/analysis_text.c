@@ -202,6 +202,16 @@ static void write_rtcp(const struct analysis_rtcp *rtcp, FILE *out)
     fputc('\n', out);
 }
 
+static void write_decryption(const struct analysis *analysis, FILE *out)
+{
+    if (analysis->decrypted)
+        fprintf(out,
+                "\nDECRYPTED with the key log: %" PRIu64 " path%s, %" PRIu64 " SRTP and %" PRIu64
+                " SRTCP packets, %" PRIu64 " failed\n",
+                analysis->decrypted_paths, plural(analysis->decrypted_paths), analysis->decrypted_srtp,
+                analysis->decrypted_srtcp, analysis->decryption_failures);
+}
+
 bool analysis_write_text(const struct analysis *analysis, FILE *out)
 {
     write_captures(analysis, out);
@@ -210,5 +220,6 @@ bool analysis_write_text(const struct analysis *analysis, FILE *out)
     write_latency(analysis, out);
     write_turn(&analysis->turn, out);
     write_rtcp(&analysis->rtcp, out);
+    write_decryption(analysis, out);
     return ferror(out) == 0;
 }

@@ -1,5 +1,7 @@
 #include "analyzers/dtls_observer.h"
 
+#include <string.h>
+
 #include "base/bytes.h"
 
 #define RECORD_HEADER_LEN 13    /* RFC 6347, section 4.1 */
@@ -21,12 +23,15 @@
 static void read_server_hello(struct dtls_observer *observer, struct reader hello)
 {
     uint16_t version = reader_u16(&hello);
-    reader_take(&hello, 32);
+    const uint8_t *random = reader_take(&hello, sizeof observer->server_random);
     reader_take(&hello, reader_u8(&hello));
-    reader_take(&hello, 3);
+    uint16_t cipher_suite = reader_u16(&hello);
+    reader_u8(&hello);
     if (hello.failed)
         return;
     observer->server_hello = true;
+    observer->cipher_suite = cipher_suite;
+    memcpy(observer->server_random, random, sizeof observer->server_random);
     uint16_t profile = 0;
     reader_u16(&hello);
     for (;;) {
@@ -51,8 +56,11 @@ static void read_handshake(struct dtls_observer *observer, const uint8_t *data, 
 {
     if (len < HANDSHAKE_HEADER_LEN || bytes_get24(data + 6) != 0)
         return;
-    if (data[0] == HANDSHAKE_CLIENT_HELLO)
+    if (data[0] == HANDSHAKE_CLIENT_HELLO) {
         observer->first_hello = nanos_min(observer->first_hello, now);
+        if (len >= HANDSHAKE_HEADER_LEN + 2 + sizeof observer->client_random) /* behind the version */
+            memcpy(observer->client_random, data + HANDSHAKE_HEADER_LEN + 2, sizeof observer->client_random);
+    }
     if (data[0] == HANDSHAKE_SERVER_HELLO) {
         size_t body = bytes_get24(data + 9);
         size_t have = len - HANDSHAKE_HEADER_LEN;

@@ -18,9 +18,12 @@ enum dtls_version {
 };
 
 struct dtls_observer {
-    bool seen;             /* any DTLS record */
-    bool server_hello;     /* the handshake got as far as an answer */
-    uint16_t version;      /* enum dtls_version, as the ServerHello selects it */
+    bool seen;         /* any DTLS record */
+    bool server_hello; /* the handshake got as far as an answer */
+    uint16_t version;  /* enum dtls_version, as the ServerHello selects it */
+    uint16_t cipher_suite;
+    uint8_t client_random[32]; /* of the hellos */
+    uint8_t server_random[32];
     uint16_t srtp_profile; /* the number of RFC 5764, section 4.1.2; 0 when unknown */
     nanos first_hello;     /* the first ClientHello; NANOS_NEVER before it */
     nanos finished[2];     /* the first encrypted handshake record of each direction */

@@ -215,6 +215,10 @@ enum observed observer_rtp(struct observer *observer, struct place *place, const
     sightings_prefetch(observer->sightings, packet_hash(packet.ssrc, &sample));
     __builtin_prefetch(frame_owner_of(observer, place->path * 2 + place->direction + 1, packet.timestamp), 1);
     uint8_t first_byte = packet.payload_len > 0 ? packet.payload[0] : 0;
+    if (observer->decryptor != NULL && place->path != PATH_NONE && captured == len) {
+        size_t inner_len = len;
+        decryptor_rtp(observer->decryptor, &observer->paths, place->path, place->direction, data, &inner_len);
+    }
     if (place->path != PATH_NONE) {
         uint32_t stream = media_streams_find(&observer->streams, place->path, place->direction, packet.ssrc);
         if (stream != MEDIA_STREAM_NONE) {
@@ -356,9 +360,19 @@ enum observed observer_rtcp(struct observer *observer, struct place *place, cons
     if (!observer_need_path(observer, place))
         return OBSERVED_LIMIT;
     struct path *path = &observer->paths.paths[place->path];
+    bool copy = is_copy(observer, place, data, captured, len);
     path->rtcp_plain |= plain;
     path->rtcp_encrypted |= !plain && captured == len;
-    bool copy = is_copy(observer, place, data, captured, len);
+    if (!plain && captured == len && observer->decryptor != NULL) {
+        size_t inner_len = len;
+        const uint8_t *inner =
+            decryptor_rtcp(observer->decryptor, &observer->paths, place->path, place->direction, data, &inner_len);
+        if (inner != NULL && is_plain(inner, inner_len, inner_len)) {
+            data = inner;
+            captured = len = inner_len;
+            plain = true;
+        }
+    }
     struct rtcp_counts *counts = &observer->rtcp;
     counts->compounds += !copy;
     counts->encrypted += !copy && !plain;
@@ -373,7 +387,7 @@ enum observed observer_rtcp(struct observer *observer, struct place *place, cons
     while (rtcp_next(&cursor, &packet)) {
         if (!copy)
             count_packet(counts, &packet, true);
-        if (packet.type == RTCP_SENDER_REPORT)
+        if (packet.type == RTCP_SENDER_REPORT && !copy) /* where it was seen first: nearest to its sender */
             note_sender_report(observer, place, &packet);
         if (packet.type == RTCP_SENDER_REPORT || packet.type == RTCP_RECEIVER_REPORT)
             note_report_blocks(observer, place, &packet);

@@ -91,6 +91,8 @@ static enum observed observe_dtls(struct observer *observer, struct place *place
     if (!dtls_observer_read(&path->dtls, place->direction, data, captured, len, place->now))
         return OBSERVED_NOT_WEBRTC;
     observer->dtls_datagrams++;
+    if (path->dtls.server_hello)
+        paths_note_handshake(&observer->paths, place->path);
     return OBSERVED;
 }
 

@@ -12,6 +12,7 @@
 
 #include "analyzers/address_book.h"
 #include "analyzers/capture.h"
+#include "analyzers/decryptor.h"
 #include "analyzers/flow.h"
 #include "analyzers/fragments.h"
 #include "analyzers/media_stream.h"
@@ -54,6 +55,7 @@ struct observer {
     struct sightings *rtcp_sightings;
     struct frame_owner *frame_owners; /* which stream a recent frame was first seen in */
     struct report_sent *reports;      /* recent sender reports */
+    struct decryptor *decryptor;      /* the caller's; NULL without keys */
 
     uint64_t stun_messages;
     uint64_t stun_classic;

@@ -27,6 +27,7 @@ static uint32_t append(struct paths *paths, uint32_t flow, const struct address 
         .first_media = NANOS_NEVER,
         .last_media = -1,
         .dtls = DTLS_OBSERVER_START,
+        .handshake = PATH_NONE,
     };
     return number;
 }
@@ -154,10 +155,16 @@ void paths_join(struct paths *paths, uint32_t a, uint32_t b)
 {
     a = paths_root(paths, a);
     b = paths_root(paths, b);
-    if (a < b)
-        paths->paths[b].joined = a;
-    else
-        paths->paths[a].joined = b;
+    uint32_t root = a < b ? a : b;
+    uint32_t other = a < b ? b : a;
+    paths->paths[other].joined = root;
+    if (paths->paths[root].handshake == PATH_NONE)
+        paths->paths[root].handshake = paths->paths[other].handshake;
+}
+
+void paths_note_handshake(struct paths *paths, uint32_t path)
+{
+    paths->paths[paths_root(paths, path)].handshake = path;
 }
 
 static uint64_t hash_bytes(const uint8_t *data, size_t len)

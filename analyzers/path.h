@@ -15,6 +15,9 @@
 #define PATH_NONE UINT32_MAX
 #define PATH_LIMIT ((uint32_t)1 << 18)
 
+#define DECRYPTION_UNTRIED 0
+#define DECRYPTION_FAILED UINT32_MAX
+
 struct path {
     uint32_t flow;
     bool wrapped; /* by TURN; then ends[client] is the TURN client and the other end its peer */
@@ -32,6 +35,8 @@ struct path {
     nanos first_media;
     nanos last_media;
     struct dtls_observer dtls;
+    uint32_t handshake;  /* of a root: the latest path of the connection with a ServerHello, or PATH_NONE */
+    uint32_t decryption; /* the decryptor's number for it, or one of the two below */
 
     uint32_t streams;        /* RTP streams that were recognised … */
     uint64_t known_types[2]; /* … and their payload types, a bit for each */
@@ -74,6 +79,9 @@ void paths_bind_channel(struct paths *paths, uint32_t flow, uint16_t channel, ui
 
 /* The path that a channel stands for; PATH_NONE when its binding wasn't seen. */
 uint32_t paths_find_channel(const struct paths *paths, uint32_t flow, uint16_t channel);
+
+/* Notes that a ServerHello passed on this path. */
+void paths_note_handshake(struct paths *paths, uint32_t path);
 
 /* Notes that two paths belong to one connection. */
 void paths_join(struct paths *paths, uint32_t a, uint32_t b);

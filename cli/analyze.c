@@ -6,12 +6,17 @@
 #include <string.h>
 
 #include "analyzers/analysis.h"
+#include "analyzers/analysis_csv.h"
+#include "analyzers/analysis_html.h"
 #include "analyzers/analysis_json.h"
 #include "analyzers/analysis_text.h"
 #include "cli/verb.h"
 
 struct options {
     bool json;
+    const char *csv;
+    const char *html;
+    struct analysis_options analysis;
 };
 
 static int refuse(const char *what)
@@ -45,12 +50,14 @@ static int read_options(int argc, char **argv, struct options *options)
             }
             break;
         case 'c':
-            return refuse("--csv is not in this build; --format json is");
+            options->csv = optarg;
+            break;
         case 'k':
-            return refuse("--keylog is not supported yet: SRTP stays encrypted, what is in the clear is analysed "
-                          "without it");
+            options->analysis.keylog = optarg;
+            break;
         case 'h':
-            return refuse("--html is not in this build; --format json is");
+            options->html = optarg;
+            break;
         case ':':
             fprintf(stderr, "confab analyze: %s lacks its value; see 'confab analyze --help'\n", argv[optind - 1]);
             return EXIT_USAGE;
@@ -71,8 +78,8 @@ static int analyze(int argc, char **argv)
     if (status != EXIT_WELL)
         return status;
     struct error error = {0};
-    struct analysis *analysis =
-        analysis_of_files((const char *const *)(argv + optind), (size_t)(argc - optind), &error);
+    struct analysis *analysis = analysis_of_files_with((const char *const *)(argv + optind), (size_t)(argc - optind),
+                                                       &options.analysis, &error);
     if (analysis == NULL) {
         fprintf(stderr, "confab: %s\n", error.text);
         return EXIT_USAGE;
@@ -90,8 +97,12 @@ static int analyze(int argc, char **argv)
     if (status == EXIT_FAILED)
         fprintf(stderr, "confab: %s%s holds nothing that confab understands: no STUN, TURN, DTLS, RTP or RTCP\n",
                 analysis->captures[0].file, analysis->capture_count > 1 ? " (and those after it)" : "");
+    if (!written)
+        error_set(&error, ERROR_SYSTEM, "the result can't be written: %s", strerror(errno));
+    written = written && (options.csv == NULL || analysis_write_csv(analysis, options.csv, &error)) &&
+              (options.html == NULL || analysis_save_html(analysis, options.html, &error));
     if (!written) {
-        fprintf(stderr, "confab: the result can't be written: %s\n", strerror(errno));
+        fprintf(stderr, "confab: %s\n", error.text);
         status = EXIT_USAGE;
     }
     analysis_destroy(analysis);
@@ -102,14 +113,17 @@ const struct verb verb_analyze = {
     .name = "analyze",
     .summary = "what happened in the call of a capture?",
     .usage =
-        "usage: confab analyze CAPTURE… [--format text|json]\n"
+        "usage: confab analyze CAPTURE… [--keylog FILE] [--format text|json] [--html FILE] [--csv DIR]\n"
         "\n"
         "Finds the WebRTC calls in captures (pcap or pcapng; - is standard input) and says what happened in them:\n"
         "connections and whether TURN relayed them, RTP streams with loss, jitter and bit rate, round-trip, one-way\n"
         "and forwarding times. No keys and no signalling are needed. Several captures of one call, from several\n"
         "places, are read as one.\n"
         "\n"
+        "  --keylog FILE        DTLS secrets in NSS format: opens SRTP and SRTCP whose handshake was captured\n"
         "  --format text|json   for people (text, the default) or for scripts (json: docs/analyze.md)\n"
+        "  --html FILE          also as one page for a browser\n"
+        "  --csv DIR            also as tables: captures, streams, connections, latency\n"
         "\n"
         "Exit status: 0 all well; 1 nothing in it that confab understands; 2 wrong usage, or a capture that can't\n"
         "be read or breaks off (what came before is still analysed).\n"
@@ -118,6 +132,7 @@ const struct verb verb_analyze = {
         "  confab analyze call.pcapng\n"
         "  confab analyze alice.pcap bob.pcap sfu.pcap     one-way latency needs two vantage points\n"
         "  confab analyze --format json call.pcap | jq '.streams[] | select(.lost > 0)'\n"
+        "  confab analyze --keylog keys.txt --html call.html call.pcapng\n"
         "  ssh server tcpdump -i any -w - udp | confab analyze -\n",
     .run = analyze,
 };

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "analyzers/analysis_csv.h"
+#include "analyzers/analysis_html.h"
 #include "analyzers/analysis_json.h"
 #include "analyzers/analysis_text.h"
 #include "analyzers/dtls_observer.h"
@@ -750,6 +752,56 @@ static void writes_the_json_that_scripts_rely_on(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "TURN: 1 allocation,"));
     CU_ASSERT_PTR_NULL(strstr(text, "nan"));
     free(text);
+
+    out = open_memstream(&text, &len);
+    CU_ASSERT_TRUE(analysis_write_html(analysis, out));
+    fclose(out);
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "<td>00000066</td>"));
+    CU_ASSERT_PTR_NULL(strstr(text, "nan"));
+    free(text);
+    analysis_destroy(analysis);
+    capture_builder_clear(&builder);
+}
+
+/* Each row has as many cells as there are column names. */
+static void writes_tables(void)
+{
+    struct capture_builder builder = a_bit_of_everything();
+    struct analysis *analysis = analyze(&builder);
+    char directory[] = "/tmp/confab-csv-XXXXXX";
+    CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(directory));
+    struct error error = {0};
+    CU_ASSERT_TRUE(analysis_write_csv(analysis, directory, &error));
+    const struct {
+        const char *name;
+        size_t rows;
+    } tables[] = {{"captures.csv", 1},
+                  {"streams.csv", analysis->stream_count},
+                  {"connections.csv", analysis->connection_count},
+                  {"latency.csv", 4}};
+    for (size_t i = 0; i < 4; i++) {
+        char path[100];
+        snprintf(path, sizeof path, "%s/%s", directory, tables[i].name);
+        FILE *file = fopen(path, "r");
+        CU_ASSERT_PTR_NOT_NULL_FATAL(file);
+        char line[1000];
+        size_t lines = 0;
+        int columns = 0;
+        while (fgets(line, sizeof line, file) != NULL) {
+            int cells = 1;
+            for (const char *at_char = line; *at_char != '\0'; at_char++)
+                cells += *at_char == ',';
+            columns = lines == 0 ? cells : columns;
+            CU_ASSERT_EQUAL(cells, columns);
+            lines++;
+        }
+        CU_ASSERT_EQUAL(lines, tables[i].rows + 1);
+        fclose(file);
+        unlink(path);
+    }
+    rmdir(directory);
+    CU_ASSERT_FALSE(analysis_write_csv(analysis, "no/such/directory", &error));
+    CU_ASSERT_PTR_NOT_NULL(strstr(error.text, "no/such/directory"));
     analysis_destroy(analysis);
     capture_builder_clear(&builder);
 }
@@ -782,5 +834,6 @@ void analysis_test(void)
           {"survives a cut at every byte", survives_a_cut_at_every_byte},
           {"survives bits that flip", survives_bits_that_flip},
           {"writes the JSON that scripts rely on", writes_the_json_that_scripts_rely_on},
+          {"writes tables", writes_tables},
           {"names the capture that it cannot read", names_the_capture_that_it_cannot_read});
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "analyzers/analysis.h"
+#include "analyzers/analysis_html.h"
 #include "analyzers/analysis_json.h"
 #include "analyzers/analysis_text.h"
 
@@ -18,6 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (out != NULL) {
         analysis_write_json(analysis, out);
         analysis_write_text(analysis, out);
+        analysis_write_html(analysis, out);
         fclose(out);
     }
     free(text);
