@@ -6,9 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "rtc/srtp.h"
-
-#define SEED_CAP (19 + 2 * KEYLOG_RANDOM_LEN)
 
 /* The two directions' sessions of one path: [0] with the DTLS client's keys, [1] with the server's. */
 struct sessions {
@@ -68,10 +67,11 @@ static bool uses_sha384(uint16_t suite)
 static bool export_material(const struct dtls_observer *dtls, const uint8_t *secret, uint8_t *out, size_t len)
 {
     static const char label[] = "EXTRACTOR-dtls_srtp";
-    uint8_t seed[SEED_CAP];
-    memcpy(seed, label, 19);
-    memcpy(seed + 19, dtls->client_random, KEYLOG_RANDOM_LEN);
-    memcpy(seed + 19 + KEYLOG_RANDOM_LEN, dtls->server_random, KEYLOG_RANDOM_LEN);
+    uint8_t seed[sizeof label - 1 + 2 * KEYLOG_RANDOM_LEN];
+    struct writer writer = writer_of(seed, sizeof seed);
+    writer_bytes(&writer, label, sizeof label - 1);
+    writer_bytes(&writer, dtls->client_random, KEYLOG_RANDOM_LEN);
+    writer_bytes(&writer, dtls->server_random, KEYLOG_RANDOM_LEN);
     EVP_KDF *kdf = EVP_KDF_fetch(NULL, "TLS1-PRF", NULL);
     EVP_KDF_CTX *context = kdf != NULL ? EVP_KDF_CTX_new(kdf) : NULL;
     char sha256[] = "SHA256";

@@ -240,6 +240,8 @@ enum observed observer_rtp(struct observer *observer, struct place *place, const
     };
     struct rtp_candidate evicted;
     struct rtp_candidate *candidate = rtp_probation_add(observer->probation, &key, &sample, first_byte, &evicted);
+    if (candidate == NULL)
+        return OBSERVED_LIMIT;
     if (evicted.count > 0)
         promote(observer, &evicted);
     promote(observer, candidate);
@@ -369,7 +371,7 @@ enum observed observer_rtcp(struct observer *observer, struct place *place, cons
             decryptor_rtcp(observer->decryptor, &observer->paths, place->path, place->direction, data, &inner_len);
         if (inner != NULL && is_plain(inner, inner_len, inner_len)) {
             data = inner;
-            captured = len = inner_len;
+            captured = inner_len;
             plain = true;
         }
     }

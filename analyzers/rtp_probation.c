@@ -35,6 +35,10 @@ struct rtp_candidate *rtp_probation_add(struct rtp_probation *probation, const s
             if (set[i].count == 0 || set[i].samples[set[i].count - 1].time < place->samples[place->count - 1].time)
                 place = &set[i];
         }
+        nanos stay = place->count > 1 ? RTP_PROBATION_STAY : RTP_PROBATION_STAY_FIRST;
+        nanos age = place->count > 0 ? sample->time - place->samples[place->count - 1].time : stay;
+        if (age >= 0 && age < stay) /* below 0 where a file's times jump back */
+            return NULL;
         *evicted = *place;
         *place = *key;
         place->count = 0;

@@ -12,8 +12,13 @@
 #include "base/address.h"
 
 #define RTP_PROBATION_SAMPLES 6 /* four in a row, with room for duplicates */
-#define RTP_PROBATION_SETS TABLE_FIXED_SIZE(4096)
+#define RTP_PROBATION_SETS TABLE_FIXED_SIZE(8192)
 #define RTP_PROBATION_WAYS 2
+
+/* Who was heard within this time isn't sent away for a newcomer, so that of very many streams that begin together some get
+ * through, and then the others. Whoever has a second packet has more time. */
+#define RTP_PROBATION_STAY_FIRST (200 * NANOS_PER_MS)
+#define RTP_PROBATION_STAY NANOS_PER_S
 
 /* What speaks for RTP on a path, besides the packets themselves. */
 enum rtp_trust {
@@ -40,8 +45,9 @@ struct rtp_probation {
     struct rtp_candidate candidates[RTP_PROBATION_SETS][RTP_PROBATION_WAYS];
 };
 
-/* Adds a sample to the candidate with the addresses, path, vantage and SSRC of `key`, which comes back. When a candidate
- * had to go for it, that is put into `evicted`, whose count is 0 otherwise. */
+/* Adds a sample to the candidate with the addresses, path, vantage and SSRC of `key`, which comes back; NULL when all
+ * places are taken by better ones. When a candidate had to go for it, that is put into `evicted`, whose count is 0
+ * otherwise. */
 struct rtp_candidate *rtp_probation_add(struct rtp_probation *probation, const struct rtp_candidate *key,
                                         const struct rtp_sample *sample, uint8_t first_byte,
                                         struct rtp_candidate *evicted);

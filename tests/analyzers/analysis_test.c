@@ -156,6 +156,30 @@ static void recognises_rtp_without_signalling_but_not_noise(void)
     capture_builder_clear(&builder);
 }
 
+/* Very many streams that begin at once: all are found, and what couldn't be kept of their beginnings is owned up to. */
+static void recognises_very_many_streams_at_once(void)
+{
+    struct capture_builder builder = capture_builder_begin(101);
+    enum { STREAMS = 12000, ROUNDS = 30 };
+    for (int round = 0; round < ROUNDS; round++) {
+        for (uint32_t i = 0; i < STREAMS; i++) {
+            struct address a = address_ipv4(10, 1, (uint8_t)(i >> 8), (uint8_t)i, 5000);
+            struct address b = address_ipv4(10, 2, 0, 1, 6000);
+            rtp(&builder, round * 20 * MS + i * 1000, &a, &b, 111, (uint16_t)round, (uint32_t)(round * 960), i + 1, 10);
+        }
+    }
+    struct analysis *analysis = analyze(&builder);
+    CU_ASSERT_EQUAL(analysis->stream_count, STREAMS);
+    uint64_t packets = analysis->captures[0].limited;
+    for (size_t i = 0; i < analysis->stream_count; i++) {
+        CU_ASSERT_EQUAL(analysis->streams[i].lost, 0);
+        packets += analysis->streams[i].packets;
+    }
+    CU_ASSERT_EQUAL(packets, STREAMS * ROUNDS);
+    analysis_destroy(analysis);
+    capture_builder_clear(&builder);
+}
+
 static void counts_lengths_on_the_wire_when_captured_short(void)
 {
     struct address a = at("192.0.2.1:4000");
@@ -820,6 +844,7 @@ void analysis_test(void)
 {
     SUITE("analysis",
           {"recognises RTP without signalling, but not noise", recognises_rtp_without_signalling_but_not_noise},
+          {"recognises very many streams at once", recognises_very_many_streams_at_once},
           {"counts lengths on the wire when captured short", counts_lengths_on_the_wire_when_captured_short},
           {"tells RTX from the stream it repeats", tells_rtx_from_the_stream_it_repeats},
           {"measures one way between two captures", measures_one_way_between_two_captures},
