@@ -48,6 +48,7 @@ void tcp_streams_clear(struct tcp_streams *streams)
             struct tcp_direction *direction = &streams->streams[i]->directions[d];
             for (uint32_t p = 0; p < direction->pending_count; p++)
                 free(direction->pending[p].data);
+            free(direction->pending);
             free(direction->frame);
         }
         free(streams->streams[i]);
@@ -255,6 +256,25 @@ static void skip_gap(const struct reading *reading)
     feed_pending(reading);
 }
 
+static bool pending_room(const struct reading *reading, size_t captured)
+{
+    struct tcp_direction *direction = reading->direction;
+    struct tcp_streams *streams = reading->streams;
+    if (direction->pending_count < direction->pending_cap)
+        return streams->memory + captured <= TCP_STREAMS_MEMORY;
+    uint32_t cap = direction->pending_cap == 0 ? 8 : direction->pending_cap * 2;
+    size_t more = (cap - direction->pending_cap) * sizeof *direction->pending;
+    if (cap > TCP_STREAM_PENDING || streams->memory + more + captured > TCP_STREAMS_MEMORY)
+        return false;
+    struct tcp_segment *grown = realloc(direction->pending, cap * sizeof *grown);
+    if (grown == NULL)
+        return false;
+    streams->memory += more;
+    direction->pending = grown;
+    direction->pending_cap = cap;
+    return true;
+}
+
 static void wait(const struct reading *reading, const struct packet *packet)
 {
     struct tcp_direction *direction = reading->direction;
@@ -270,9 +290,7 @@ static void wait(const struct reading *reading, const struct packet *packet)
         else
             i++;
     }
-    bool room = direction->pending_count < TCP_STREAM_PENDING &&
-                reading->streams->memory + packet->captured_len <= TCP_STREAMS_MEMORY;
-    uint8_t *copy = room ? malloc(packet->captured_len + 1) : NULL;
+    uint8_t *copy = pending_room(reading, packet->captured_len) ? malloc(packet->captured_len + 1) : NULL;
     if (copy == NULL)
         return;
     memcpy(copy, packet->data, packet->captured_len);

@@ -12,7 +12,9 @@
 #include "analyzers/packet.h"
 
 #define TCP_STREAMS_MEMORY ((size_t)8 << 20)
-#define TCP_STREAM_PENDING 16 /* segments that wait for an earlier one, in each direction */
+/* Segments that wait for an earlier one, in each direction: while TCP takes a second to repeat what was lost, a call's
+ * packets go on coming, each in a segment of its own. */
+#define TCP_STREAM_PENDING 512
 
 struct tcp_segment {
     uint32_t sequence;
@@ -29,8 +31,8 @@ struct tcp_direction {
     size_t frame_cap;
     size_t frame_have;     /* bytes of it that went by */
     size_t frame_captured; /* of which the first so many are in `frame` */
-    uint32_t pending_count;
-    struct tcp_segment pending[TCP_STREAM_PENDING];
+    uint32_t pending_count, pending_cap;
+    struct tcp_segment *pending;
 };
 
 struct tcp_stream {
