@@ -112,7 +112,7 @@ $(BUILD)/tests/registry.c: $(TESTS) Makefile
 $(BUILD)/tests/registry.o: $(BUILD)/tests/registry.c
 	@$(CC) $(CFLAGS) -c -o $@ $<
 
-$(BUILD)/run-tests: $(TEST_OBJECTS) $(BUILD)/tests/registry.o $(BUILD)/libconfab.a $(SIMLIB) $(EXAMPLES)
+$(BUILD)/run-tests: $(BUILD)/confab $(TEST_OBJECTS) $(BUILD)/tests/registry.o $(BUILD)/libconfab.a $(SIMLIB) $(EXAMPLES)
 	@echo '  LINK $@'
 	@$(CC) $(LDFLAGS) -o $@ $(TEST_OBJECTS) $(BUILD)/tests/registry.o $(BUILD)/libconfab.a $(LDLIBS) -lcunit -lsrtp2
 

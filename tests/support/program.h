@@ -1,0 +1,37 @@
+/* The confab program itself, run as a user would, and a directory to run it in. */
+#ifndef CONFAB_TESTS_PROGRAM_H
+#define CONFAB_TESTS_PROGRAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+struct program {
+    int status; /* of exit; −1: ended by a signal, or not started */
+    char *out;  /* with a terminator */
+    char *err;
+    size_t out_len, err_len;
+};
+
+/* Runs the confab that lies beside the test runner. The arguments end with NULL and are without the program's name. */
+struct program program_run(const char *const *arguments);
+
+/* The same, but sends it SIGINT once the file is there (or after ten seconds). */
+struct program program_run_until(const char *const *arguments, const char *file);
+
+void program_free(struct program *program);
+
+/* PROGRAM("run", "x.yaml") */
+#define PROGRAM(...) program_run((const char *const[]){__VA_ARGS__, NULL})
+
+#define SCRATCH_CAP 64
+
+/* A new directory under /tmp, and its end with all that is in it. */
+void scratch_make(char path[SCRATCH_CAP]);
+void scratch_remove(const char *path);
+
+/* "DIRECTORY/NAME" in a buffer that lives until the call after the next seven. */
+const char *scratch_path(const char *directory, const char *name);
+void scratch_write(const char *path, const void *data, size_t len);
+
+#endif
