@@ -69,7 +69,7 @@ static void count_copy(struct observer *observer, uint32_t stream, uint32_t firs
 /* What makes an RTP packet itself, whatever relays do to what is around it. */
 static uint64_t packet_hash(uint32_t ssrc, const struct rtp_sample *sample)
 {
-    return table_mix(((uint64_t)ssrc << 32 | sample->timestamp) ^
+    return table_mix(((uint64_t)(ssrc | sample->contents) << 32 | sample->timestamp) ^
                      ((uint64_t)sample->sequence << 48 | (uint64_t)sample->len << 16) * 0x9e3779b97f4a7c15u);
 }
 
@@ -197,6 +197,17 @@ static void promote(struct observer *observer, struct rtp_candidate *candidate)
     candidate->count = 0;
 }
 
+/* Whoever probes for bandwidth does so under SSRC 0, with like numbers: then only the contents tell packets apart, which
+ * SRTP makes different on each connection. */
+static uint32_t hash_contents(const struct rtp_packet *packet, const uint8_t *data, size_t captured)
+{
+    enum { ENOUGH = 64 };
+    uint64_t hash = 0xcbf29ce484222325u;
+    for (size_t at = RTP_HEADER_LEN; packet->ssrc == 0 && at < captured && at < ENOUGH; at++)
+        hash = (hash ^ data[at]) * 0x100000001b3u; /* FNV-1a */
+    return packet->ssrc == 0 ? (uint32_t)(hash >> 32) : 0;
+}
+
 enum observed observer_rtp(struct observer *observer, struct place *place, const uint8_t *data, size_t captured,
                            size_t len)
 {
@@ -210,6 +221,7 @@ enum observed observer_rtp(struct observer *observer, struct place *place, const
         .sequence = packet.sequence,
         .payload_type = packet.payload_type,
         .marker = packet.marker,
+        .contents = hash_contents(&packet, data, captured),
     };
     /* Both will be looked at at the end, and are seldom in the cache. */
     sightings_prefetch(observer->sightings, packet_hash(packet.ssrc, &sample));

@@ -18,6 +18,7 @@ struct rtp_sample {
     uint16_t sequence;
     uint8_t payload_type;
     bool marker;
+    uint32_t contents; /* of SSRC 0, which is no one's: a hash of what the packet holds; of others 0 */
 };
 
 /* Jitter needs the media clock's rate, which no header tells: it is kept for all of these, and chosen at the end. */

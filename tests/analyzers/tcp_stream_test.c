@@ -8,18 +8,20 @@
 #include "rtc/stun.h"
 #include "tests/support/suite.h"
 
+#define FRAMES_MAX (4 * TCP_STREAM_PENDING)
+
 /* What came out: each frame's length and the sum of its bytes. */
 struct frames {
     size_t count;
-    size_t len[64];
-    size_t captured[64];
-    uint32_t sum[64];
+    size_t len[FRAMES_MAX];
+    size_t captured[FRAMES_MAX];
+    uint32_t sum[FRAMES_MAX];
 };
 
 static void take(void *user, const uint8_t *data, size_t captured, size_t len)
 {
     struct frames *frames = user;
-    CU_ASSERT_FATAL(frames->count < 64);
+    CU_ASSERT_FATAL(frames->count < FRAMES_MAX);
     frames->len[frames->count] = len;
     frames->captured[frames->count] = captured;
     frames->sum[frames->count] = 0;
