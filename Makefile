@@ -20,8 +20,8 @@ CFLAGS = -std=c17 $(OPTIMIZE) $(WARNINGS) $(SANITIZE) -I. $(DEFINES) -MMD -MP -f
 CXXFLAGS = -std=c++17 $(OPTIMIZE) $(WARNINGS) -Wno-missing-field-initializers $(SANITIZE) -I. $(DEFINES) -MMD -MP -fPIC
 LDFLAGS = $(SANITIZE) -rdynamic
 LDLIBS = -lssl -lcrypto -lpcap -lyaml -ljansson -luv -ldl -lm -lpthread
-NS3LIBS = -lns3-internet -lns3-virtual-net-device -lns3-point-to-point -lns3-csma -lns3-traffic-control -lns3-network \
-          -lns3-core
+NS3LIBS = -lns3-internet -lns3-virtual-net-device -lns3-point-to-point -lns3-csma -lns3-wifi -lns3-traffic-control \
+          -lns3-mobility -lns3-network -lns3-core
 
 ifneq ($(SIM),0)
 SIMLIB = $(BUILD)/libns3c.so

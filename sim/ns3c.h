@@ -149,6 +149,20 @@ enum ns3c_medium {
     NS3C_MODEL,          /* two ns3c_links */
     NS3C_POINT_TO_POINT, /* ns-3's PointToPointNetDevice pair */
     NS3C_CSMA,           /* ns-3's CsmaNetDevice; all CSMA attachments of a router share one channel */
+    NS3C_WIFI,           /* ns-3's WifiNetDevice; all Wi-Fi attachments of a router share its access point */
+};
+
+enum ns3c_wifi_standard {
+    NS3C_WIFI_4, /* 802.11n, 20 MHz at 2.4 GHz */
+    NS3C_WIFI_5, /* 802.11ac, 80 MHz at 5 GHz */
+    NS3C_WIFI_6, /* 802.11ax, 80 MHz at 5 GHz */
+};
+
+/* A station's place in the cell of its router. One antenna, Minstrel's choice of rate, ns-3's log-distance path loss; out
+ * of range from some 60 m on. It joins the cell within the first second; until then, packets are lost. */
+struct ns3c_wifi {
+    enum ns3c_wifi_standard standard; /* the same for the whole cell */
+    double distance_m;                /* from the access point; above 0, at most 1000 */
 };
 
 enum ns3c_direction {
@@ -170,6 +184,7 @@ struct ns3c_attachment_config {
      * then holds 2 packets, and queue_bytes is the discipline's limit, as packets of 1500 bytes where it counts those.
      * ns-3's channels have one delay for both directions, and CSMA has one rate. */
     const char *queue_disc;
+    struct ns3c_wifi wifi; /* NS3C_WIFI: this, and up, down and queue_disc are zero; queues are ns-3's (500 packets) */
 };
 
 /* The place where a host or an inner router hangs on its router. */

@@ -2,9 +2,9 @@
 
 #include <new>
 
-#include "sim/ns3c/medium.h"
 #include "sim/ns3c/router.h"
 #include "sim/ns3c/tcp.h"
+#include "sim/ns3c/wifi.h"
 
 using namespace ns3c;
 

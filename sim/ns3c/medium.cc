@@ -16,6 +16,7 @@
 #include <ns3/traffic-control-helper.h>
 
 #include "sim/ns3c/router.h"
+#include "sim/ns3c/wifi.h"
 
 using namespace ns3c;
 using ns3::Ptr;
@@ -117,7 +118,7 @@ void Port::send(ns3c_sim *sim, Packet *packet, const ns3::Address &to) const
     sim->packets.give(packet);
 }
 
-static void deliver(ns3c_attachment *attachment, Stage stage, Ptr<const ns3::Packet> from)
+void ns3c::medium_deliver(ns3c_attachment *attachment, Stage stage, Ptr<const ns3::Packet> from)
 {
     ns3c_sim *sim = attachment->sim;
     uint8_t start[6] = {};
@@ -201,12 +202,12 @@ class PointToPoint final : public Medium
   private:
     bool receive_below(Ptr<ns3::NetDevice>, Ptr<const ns3::Packet> packet, uint16_t, const ns3::Address &)
     {
-        deliver(attachment_, Stage::AT_CHILD, packet);
+        medium_deliver(attachment_, Stage::AT_CHILD, packet);
         return true;
     }
     bool receive_above(Ptr<ns3::NetDevice>, Ptr<const ns3::Packet> packet, uint16_t, const ns3::Address &)
     {
-        deliver(attachment_, Stage::AT_PARENT, packet);
+        medium_deliver(attachment_, Stage::AT_PARENT, packet);
         return true;
     }
 
@@ -249,7 +250,7 @@ class Csma final : public Medium
 
     bool receive(Ptr<ns3::NetDevice>, Ptr<const ns3::Packet> packet, uint16_t, const ns3::Address &)
     {
-        deliver(attachment_, Stage::AT_CHILD, packet);
+        medium_deliver(attachment_, Stage::AT_CHILD, packet);
         return true;
     }
 
@@ -290,7 +291,7 @@ bool CsmaChannel::receive(Ptr<ns3::NetDevice>, Ptr<const ns3::Packet> packet, ui
 {
     auto at = below.find(ns3::Mac48Address::ConvertFrom(from));
     if (at != below.end())
-        deliver(at->second, Stage::AT_PARENT, packet);
+        medium_deliver(at->second, Stage::AT_PARENT, packet);
     return true;
 }
 
@@ -314,8 +315,11 @@ static bool check_link(const ns3c_link &link, const char *which, ns3c_error *err
 std::unique_ptr<Medium> ns3c::medium_create(ns3c_attachment *attachment, const ns3c_attachment_config *config,
                                             ns3c_error *error)
 {
+    if (raw(config->medium) == NS3C_WIFI)
+        return wifi_create(attachment, config, error);
     if (raw(config->medium) != NS3C_POINT_TO_POINT && raw(config->medium) != NS3C_CSMA) {
-        fail(error, NS3C_UNSUPPORTED, "medium: there are NS3C_MODEL, NS3C_POINT_TO_POINT and NS3C_CSMA");
+        fail(error, NS3C_UNSUPPORTED,
+             "medium: there are NS3C_MODEL, NS3C_POINT_TO_POINT, NS3C_CSMA and NS3C_WIFI, and no LTE");
         return nullptr;
     }
     if (!check_link(config->up, "up", error) || !check_link(config->down, "down", error))

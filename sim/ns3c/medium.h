@@ -1,4 +1,4 @@
-/* Links made of ns-3's devices, for scenarios that ask for them: point-to-point and CSMA. Packets enter ns-3 as bytes and
+/* Links made of ns-3's devices, for scenarios that ask for them: point-to-point and CSMA; Wi-Fi is in wifi.h. Packets enter ns-3 as bytes and
  * come out as bytes; in between they are ns-3's. */
 #ifndef CONFAB_SIM_NS3C_MEDIUM_H
 #define CONFAB_SIM_NS3C_MEDIUM_H
@@ -27,6 +27,9 @@ class Medium
 /* NULL and `error` when the config can't be had with that medium. */
 std::unique_ptr<Medium> medium_create(ns3c_attachment *attachment, const ns3c_attachment_config *config,
                                       ns3c_error *error);
+
+/* A packet came out of ns-3, for `attachment`, at its upper or lower end. */
+void medium_deliver(ns3c_attachment *attachment, Stage stage, ns3::Ptr<const ns3::Packet> packet);
 
 /* One end of a link: an ns-3 node with a device and perhaps a queue discipline. */
 struct Port {

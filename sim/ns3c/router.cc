@@ -1,6 +1,6 @@
 #include "sim/ns3c/router.h"
 
-#include "sim/ns3c/medium.h"
+#include "sim/ns3c/wifi.h"
 
 using namespace ns3c;
 

@@ -10,7 +10,8 @@
 namespace ns3c
 {
 class CsmaChannel;
-}
+class WifiCell;
+} // namespace ns3c
 
 struct ns3c_router {
     ns3c_router(ns3c_sim *sim, const char *name);
@@ -36,6 +37,7 @@ struct ns3c_router {
     ns3c::Taps inside_taps;
     ns3c::Taps outside_taps;
     std::unique_ptr<ns3c::CsmaChannel> csma; /* of the CSMA attachments below */
+    std::unique_ptr<ns3c::WifiCell> wifi;    /* of the Wi-Fi attachments below */
 
   private:
     bool ask_hook(ns3c_direction direction, ns3c::Packet *packet, bool *hairpin);

@@ -216,6 +216,80 @@ static void our_codel_keeps_a_queue_short(void)
     network_close(&network);
 }
 
+struct flood {
+    struct network *network;
+    struct ns3c_udp *udp;
+    struct ns3c_timer *timer;
+    struct ns3c_address to;
+    ns3c_nanos until;
+};
+
+static void send_flood(void *context, ns3c_nanos now)
+{
+    struct flood *flood = context;
+    for (uint32_t i = 0; i < 10; i++)
+        network_send(flood->network, flood->udp, &flood->to, i, 1400);
+    if (now < flood->until)
+        flood->network->api->timer_set(flood->timer, now + MS / 2); /* 224 Mbit/s */
+}
+
+/* A server floods `stations` hosts on one Wi-Fi cell, `distance_m` away, for a fifth of a second, or the first of them
+ * floods it; returns what arrives, in Mbit/s. */
+static double wifi_rate(enum ns3c_wifi_standard standard, double distance_m, int stations, bool up, uint64_t seed)
+{
+    struct network network = network_open(seed);
+    const struct ns3c_api *api = network.api;
+    struct ns3c_error error = {0};
+    struct ns3c_attachment_config ideal = {0};
+    struct ns3c_router *point = api->router_create(network.site, "access point", &ideal, NULL, NULL, &error);
+    struct ns3c_host *server = network_host(&network, network.site, "192.0.2.1", NULL);
+    struct arrivals *arrivals = arrivals_new(&network);
+    struct flood floods[3];
+    struct ns3c_udp *at_server = network_udp(&network, server, "192.0.2.1:1", up ? arrivals : NULL);
+    for (int i = 0; i < stations; i++) {
+        struct ns3c_address address = network_address("192.0.2.10");
+        address.ip[3] = (uint8_t)(10 + i);
+        struct ns3c_attachment_config config = {.addresses = &address,
+                                                .address_count = 1,
+                                                .medium = NS3C_WIFI,
+                                                .wifi = {.standard = standard, .distance_m = distance_m}};
+        struct ns3c_host *host = api->host_create(network.sim, "station", &error);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(api->host_attach(host, point, &config, &error));
+        char text[32];
+        snprintf(text, sizeof text, "192.0.2.%d:1", 10 + i);
+        struct ns3c_udp *at_station = network_udp(&network, host, text, up ? NULL : arrivals);
+        floods[i] = (struct flood){.network = &network,
+                                   .udp = up ? at_station : at_server,
+                                   .to = network_address(up ? "192.0.2.1:1" : text),
+                                   .until = SECOND + 200 * MS};
+        floods[i].timer = api->timer_create(network.sim, send_flood, &floods[i]);
+        api->timer_set(floods[i].timer, SECOND);
+    }
+    network_run(&network, SECOND + 200 * MS);
+    double rate = (double)arrivals->count * 1400 * 8 / 0.2e6;
+    CU_ASSERT_TRUE(arrivals->count < ARRIVALS_CAP);
+    free(arrivals);
+    network_close(&network);
+    return rate;
+}
+
+/* One antenna: 802.11n at 20 MHz is 65 or 72 Mbit/s on air, 802.11ax at 80 MHz is 600. */
+static void wifi_is_as_fast_as_it_is_near(void)
+{
+    double near = wifi_rate(NS3C_WIFI_4, 5, 1, false, 1);
+    double far = wifi_rate(NS3C_WIFI_4, 50, 1, false, 1);
+    CU_ASSERT_TRUE(near > 40 && near < 72);
+    CU_ASSERT_TRUE(far > 5 && far < near * 0.7);
+    CU_ASSERT_EQUAL(wifi_rate(NS3C_WIFI_4, 300, 1, false, 1), 0);
+    CU_ASSERT_TRUE(wifi_rate(NS3C_WIFI_6, 5, 1, false, 1) > 120);
+    double up = wifi_rate(NS3C_WIFI_4, 5, 1, true, 1);
+    CU_ASSERT_TRUE(up > 40 && up < 72);
+    /* Three that send at once get no more than one does alone: they share the air. */
+    double shared = wifi_rate(NS3C_WIFI_4, 5, 3, true, 1);
+    CU_ASSERT_TRUE(shared > 10 && shared < up);
+    CU_ASSERT_EQUAL(shared, wifi_rate(NS3C_WIFI_4, 5, 3, true, 1));
+}
+
 void ns3c_link_test(void)
 {
     if (CONFAB_SIM)
@@ -223,5 +297,6 @@ void ns3c_link_test(void)
               {"drop-tail is ns-3's, packet by packet, to the nanosecond",
                drop_tail_is_ns3_packet_by_packet_to_the_nanosecond},
               {"ns-3's queue disciplines do what they are for", ns3_queue_disciplines_do_what_they_are_for},
-              {"our CoDel keeps a queue short", our_codel_keeps_a_queue_short});
+              {"our CoDel keeps a queue short", our_codel_keeps_a_queue_short},
+              {"Wi-Fi is as fast as it is near", wifi_is_as_fast_as_it_is_near});
 }
