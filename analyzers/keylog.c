@@ -1,7 +1,6 @@
 #include "analyzers/keylog.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -101,6 +100,20 @@ static bool read_lines(struct keylog *keylog, const char *path, FILE *file, stru
     return true;
 }
 
+struct keylog *keylog_read(FILE *file, const char *name, struct error *error)
+{
+    struct keylog *keylog = calloc(1, sizeof *keylog);
+    if (keylog == NULL) {
+        error_set(error, ERROR_SYSTEM, "%s: out of memory", name);
+        return NULL;
+    }
+    if (!read_lines(keylog, name, file, error)) {
+        keylog_close(keylog);
+        return NULL;
+    }
+    return keylog;
+}
+
 struct keylog *keylog_open(const char *path, struct error *error)
 {
     FILE *file = fopen(path, "r");
@@ -108,15 +121,8 @@ struct keylog *keylog_open(const char *path, struct error *error)
         error_set(error, ERROR_INPUT, "%s: can't be read: %s", path, strerror(errno));
         return NULL;
     }
-    struct keylog *keylog = calloc(1, sizeof *keylog);
-    bool ok = keylog != NULL && read_lines(keylog, path, file, error);
+    struct keylog *keylog = keylog_read(file, path, error);
     fclose(file);
-    if (!ok) {
-        if (keylog == NULL)
-            error_set(error, ERROR_SYSTEM, "%s: out of memory", path);
-        keylog_close(keylog);
-        return NULL;
-    }
     return keylog;
 }
 

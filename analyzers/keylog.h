@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "base/error.h"
 
@@ -19,6 +20,10 @@ struct keylog;
 /* NULL, and a line that names the file and the line, when it can't be read, a CLIENT_RANDOM line is malformed, or there is
  * none. */
 struct keylog *keylog_open(const char *path, struct error *error);
+
+/* The same from an open file, which is left open; `name` is for messages. */
+struct keylog *keylog_read(FILE *file, const char *name, struct error *error);
+
 void keylog_close(struct keylog *keylog);
 
 /* The master secret of the connection whose ClientHello has this random; NULL when the file doesn't have it. */
