@@ -415,6 +415,9 @@ static bool make_result(struct observer *observer, struct analysis *analysis)
     analysis->stun_classic = observer->stun_classic;
     analysis->dtls_datagrams = observer->dtls_datagrams;
     analysis->understood = observer_understood(observer);
+    for (uint32_t i = 0; i < observer->vantages.count; i++)
+        analysis->captures[observer->vantages.vantages[i].capture].not_webrtc -=
+            observer->vantages.vantages[i].redeemed;
     make_rtcp(&observer->rtcp, &analysis->rtcp);
     struct connections connections;
     bool ok = connections_make(observer, analysis, &connections) && make_streams(observer, &connections, analysis) &&

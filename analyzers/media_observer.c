@@ -157,8 +157,8 @@ static bool type_is_known(const struct observer *observer, uint32_t path, uint8_
     return path != PATH_NONE && (observer->paths.paths[path].known_types[type / 64] & (uint64_t)1 << (type % 64)) != 0;
 }
 
-/* Makes a stream of a candidate if it deserves it. */
-static void promote(struct observer *observer, struct rtp_candidate *candidate)
+/* Makes a stream of a candidate if it deserves it; `fresh` of its packets haven't been reported as not WebRTC yet. */
+static void promote(struct observer *observer, struct rtp_candidate *candidate, uint8_t fresh)
 {
     struct place place = {
         .now = candidate->samples[0].time,
@@ -194,6 +194,7 @@ static void promote(struct observer *observer, struct rtp_candidate *candidate)
         stream_packet(observer, stream, candidate->vantage, candidate->encapsulation, sample,
                       candidate->first_bytes[i]);
     }
+    observer->vantages.vantages[candidate->vantage].redeemed += (uint64_t)candidate->count - fresh;
     candidate->count = 0;
 }
 
@@ -255,8 +256,8 @@ enum observed observer_rtp(struct observer *observer, struct place *place, const
     if (candidate == NULL)
         return OBSERVED_LIMIT;
     if (evicted.count > 0)
-        promote(observer, &evicted);
-    promote(observer, candidate);
+        promote(observer, &evicted, 0);
+    promote(observer, candidate, 1);
     return candidate->count == 0 ? OBSERVED : OBSERVED_NOT_WEBRTC;
 }
 
@@ -415,7 +416,7 @@ void observer_finish_media(struct observer *observer)
         for (size_t way = 0; way < RTP_PROBATION_WAYS; way++) {
             struct rtp_candidate *candidate = &observer->probation->candidates[i][way];
             if (candidate->count > 0)
-                promote(observer, candidate);
+                promote(observer, candidate, 0);
         }
     }
     sightings_visit(observer->sightings, sighting_over, observer);

@@ -12,8 +12,8 @@
 #include "base/address.h"
 
 #define RTP_PROBATION_SAMPLES 6 /* four in a row, with room for duplicates */
-#define RTP_PROBATION_SETS TABLE_FIXED_SIZE(8192)
-#define RTP_PROBATION_WAYS 2
+#define RTP_PROBATION_SETS TABLE_FIXED_SIZE(2048)
+#define RTP_PROBATION_WAYS 8
 
 /* Who was heard within this time isn't sent away for a newcomer, so that of very many streams that begin together some get
  * through, and then the others. Whoever has a second packet has more time. */

@@ -28,6 +28,7 @@ struct vantage {
     struct address common[2][2];
     uint8_t common_count[2];
     bool seen[2];
+    uint64_t redeemed; /* packets that were reported as not WebRTC before they proved to be */
     uint8_t undecided_count;
     struct vantage_sample undecided[VANTAGE_UNDECIDED];
 };

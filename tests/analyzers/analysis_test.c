@@ -150,6 +150,7 @@ static void recognises_rtp_without_signalling_but_not_noise(void)
     CU_ASSERT_DOUBLE_EQUAL(stream->delta_mean_ms, 20, 1e-6);
     CU_ASSERT_EQUAL(stream->encrypted, ANALYSIS_CANT_SAY);
     CU_ASSERT_EQUAL(analysis->streams[1].packets, 1);
+    CU_ASSERT_EQUAL(analysis->captures[0].not_webrtc, 20000); /* the first three aren't that any more */
     CU_ASSERT_EQUAL(analysis->connection_count, 1);
     CU_ASSERT_EQUAL(analysis->connections[0].streams, 2);
     analysis_destroy(analysis);
