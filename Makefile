@@ -146,17 +146,20 @@ check: packages
 
 .PHONY: check-format check-cppcheck check-tidy
 check-format:
-	clang-format --dry-run -Werror $(C_FILES)
+	@echo '  FORMAT'
+	@clang-format --dry-run -Werror $(C_FILES)
 
 check-cppcheck:
-	cppcheck --quiet --std=c17 --language=c --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
+	@echo '  CPPCHECK'
+	@cppcheck --quiet --std=c17 --language=c --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
 	    --suppressions-list=.cppcheck-suppressions -I. $(filter %.c,$(C_FILES))
 
 # One stamp for each file, so that only what changed is looked at again.
 check-tidy: $(patsubst %.c,$(BUILD)/tidy/%.ok,$(SOURCES) $(wildcard cli/*.c))
 $(BUILD)/tidy/%.ok: %.c .clang-tidy
 	@mkdir -p $(@D)
-	clang-tidy --quiet $< -- -std=c17 -I. $(DEFINES) 2>/dev/null
+	@echo '  TIDY $<'
+	@clang-tidy --quiet $< -- -std=c17 -I. $(DEFINES) 2>/dev/null
 	@touch $@
 
 format:

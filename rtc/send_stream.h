@@ -32,7 +32,7 @@ struct send_stream {
     struct retransmission_buffer buffer;
     struct retransmission_guard *guard; /* NULL for audio */
     uint16_t rtx_sequence;
-    int fir_number; /* of the last FIR heeded; −1 before the first */
+    int fir_number;          /* of the last FIR heeded; −1 before the first */
     uint64_t packets, bytes; /* RTP with headers, without retransmissions */
     UT_hash_handle hh;       /* in the sender's table, by config.ssrc */
 };
