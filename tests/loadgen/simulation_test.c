@@ -248,7 +248,8 @@ static void a_mesh_grows_with_its_size(void)
     for (int size = 3; size <= 4; size++) {
         CU_ASSERT_DOUBLE_EQUAL(mesh[size] / mesh[2], size - 1, 0.1 * (size - 1));
         CU_ASSERT_DOUBLE_EQUAL(sfu[size] / sfu[2], 1, 0.1);
-        CU_ASSERT_DOUBLE_EQUAL(down[size] / down[2], size - 1, 0.2 * (size - 1)); /* the SFU probes each downlink, too */
+        CU_ASSERT_DOUBLE_EQUAL(down[size] / down[2], size - 1,
+                               0.2 * (size - 1)); /* the SFU probes each downlink, too */
     }
 }
 
