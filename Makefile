@@ -38,7 +38,7 @@ NS3C_OBJECTS = $(patsubst %.cc,$(BUILD)/%.o,$(wildcard sim/ns3c/*.cc)) \
 TESTS = $(wildcard tests/*/*_test.c)
 TEST_OBJECTS = $(TESTS:%.c=$(BUILD)/%.o) $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
 FUZZ_TARGETS = $(patsubst tests/fuzz/%_fuzz.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
-BENCHES = $(patsubst bench/%.c,%,$(wildcard bench/*.c))
+BENCHES = $(filter-out $(if $(filter 0,$(SIM)),sim sim_world),$(patsubst bench/%.c,%,$(wildcard bench/*.c)))
 C_FILES = $(shell git ls-files '*.c' '*.h' '*.cc' 2>/dev/null)
 
 .PHONY: all run test check asan fuzz bench packages format install clean help

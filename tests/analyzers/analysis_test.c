@@ -43,7 +43,7 @@ static struct analysis *analyze(const struct capture_builder *builder)
 static struct analysis *analyze_files(const struct capture_builder *builders, size_t count)
 {
     char paths[4][40];
-    const char *names[4];
+    const char *names[4] = {0};
     for (size_t i = 0; i < count; i++) {
         snprintf(paths[i], sizeof paths[i], "/tmp/confab-analysis-XXXXXX");
         int fd = mkstemp(paths[i]);
