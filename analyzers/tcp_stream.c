@@ -234,6 +234,7 @@ static void feed_pending(const struct reading *reading)
         }
         struct tcp_segment taken = *segment;
         direction->pending[i] = direction->pending[--direction->pending_count];
+        direction->pending[direction->pending_count].data = NULL;
         feed_segment(reading, taken.sequence, taken.data, taken.captured_len, taken.len);
         reading->streams->memory -= taken.captured_len;
         free(taken.data);
