@@ -148,8 +148,16 @@ static void drain(struct peer_connection *pc, nanos now)
     }
 }
 
+/* What waited in a stream has gone meanwhile, perhaps: else media that was held back for it would be so for ever. */
+static void look_at_streams(struct peer_connection *pc)
+{
+    for (int i = 0; i < TRANSPORT_RELAYS_MAX; i++)
+        send_stream_bytes(pc, i, NULL, 0);
+}
+
 void peer_connection_flush(struct peer_connection *pc, nanos now)
 {
+    look_at_streams(pc);
     drain(pc, now);
     handle_events(pc, now);
     drain(pc, now);

@@ -82,7 +82,7 @@ void world_tcp_adopt(struct world_tcp *tcp, const struct world_tcp_callbacks *ca
 struct address world_tcp_local(const struct world_tcp *tcp);
 struct address world_tcp_remote(const struct world_tcp *tcp);
 /* Queues bytes; what the connection can't take yet is kept and sent later. Returns the number of bytes still waiting,
- * by which a sender of media decides to drop rather than to add. */
+ * by which a sender of media decides to drop rather than to add; with `len` 0 it does nothing but that. */
 size_t world_tcp_send(struct world_tcp *tcp, const uint8_t *data, size_t len);
 void world_tcp_close(struct world_tcp *tcp);
 

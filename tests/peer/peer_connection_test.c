@@ -36,6 +36,7 @@ struct call {
     struct side sides[2];
     struct rng rng;
     unsigned lose_percent;
+    int stall_from, stall_until; /* packets of talk() during which TCP stands still */
 };
 
 static struct transport *transport_of(struct side *side)
@@ -226,6 +227,8 @@ static uint32_t talk(struct call *call, int count)
     for (int i = 0; i < count; i++) {
         uint8_t payload[500];
         nanos now = wire_world_now(call->wire);
+        if (i == call->stall_from || i == call->stall_until)
+            wire_world_stall_tcp(call->wire, i < call->stall_until);
         memset(payload, i & 0xff, sizeof payload);
         const struct media_packet packet = {.sequence = (uint16_t)i,
                                             .timestamp = (uint32_t)i * 900,
@@ -291,6 +294,20 @@ static void relays_by_udp(void) { connects_through_turn_by(TURN_UDP, ICE_RELAY_U
 static void relays_by_tcp(void) { connects_through_turn_by(TURN_TCP, ICE_RELAY_TCP); }
 static void relays_by_tls(void) { connects_through_turn_by(TURN_TLS, ICE_RELAY_TLS); }
 
+/* While the relay's TCP connection stands still media is dropped rather than queued; after that it flows again. */
+static void goes_on_after_a_stall_of_tcp(void)
+{
+    struct call *call = start_call((int)TURN_TCP, false, 0);
+    wire_world_run_for(call->wire, 5 * NANOS_PER_S);
+    CU_ASSERT_EQUAL(call->sides[0].state, TRANSPORT_CONNECTED);
+    call->stall_from = 100;
+    call->stall_until = 400;
+    uint32_t received = talk(call, 1000);
+    CU_ASSERT_TRUE(received > 650 && received < 950);
+    CU_ASSERT_EQUAL(call->sides[1].bad, 0);
+    end_call(call);
+}
+
 static void mends_loss_by_retransmission(void)
 {
     struct call *call = start_call(-1, false, 5);
@@ -318,6 +335,7 @@ void peer_connection_test(void)
 {
     SUITE("peer_connection", {"connects directly and carries media", connects_directly_and_carries_media},
           {"relays by UDP", relays_by_udp}, {"relays by TCP", relays_by_tcp}, {"relays by TLS", relays_by_tls},
+          {"goes on after a stall of TCP", goes_on_after_a_stall_of_tcp},
           {"mends loss by retransmission", mends_loss_by_retransmission},
           {"refuses a wrong fingerprint", refuses_a_wrong_fingerprint});
 }
