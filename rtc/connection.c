@@ -294,8 +294,17 @@ static size_t write_rtcp(struct connection *c, uint8_t *buf, size_t cap, nanos n
     struct writer writer = writer_of(buf, cap < RTCP_CAP ? cap : RTCP_CAP);
     if (c->report_due <= now)
         write_reports(c, &writer, now);
-    if (media_receiver_deadline(&c->receiver) <= now)
+    if (media_receiver_deadline(&c->receiver) <= now) {
+        size_t reports = writer.len;
+        /* A report comes first, if an empty one (RFC 3550, section 6.1). RFC 5506 lets feedback stand alone, but then
+         * Wireshark takes it for RTP, or reads what is encrypted. */
+        if (reports == 0)
+            rtcp_write_receiver_report(&writer, own_ssrc(c), NULL, 0);
+        size_t before = writer.len;
         media_receiver_write_feedback(&c->receiver, own_ssrc(c), &writer, now);
+        if (writer.len == before)
+            writer.len = reports;
+    }
     return writer.len;
 }
 

@@ -375,7 +375,13 @@ static void handle_relay_events(struct transport *t, int index, nanos now)
 static void start_dtls(struct transport *t)
 {
     struct error error;
+    /* As Chromium has them. Whoever looks at captures is served better by the first: Wireshark takes SRTCP under AES-GCM
+     * for clear RTCP, and finds it malformed (it looks for the E flag where only RFC 3711 has it). */
+    static const enum srtp_profile profiles[] = {SRTP_PROFILE_AES128_CM_SHA1_80, SRTP_PROFILE_AEAD_AES_256_GCM,
+                                                 SRTP_PROFILE_AEAD_AES_128_GCM};
     struct dtls_config config = {
+        .profiles = profiles,
+        .profile_count = sizeof profiles / sizeof profiles[0],
         .certificate = t->config.certificate,
         .role = t->role,
         .fingerprints = t->fingerprints,

@@ -14,11 +14,12 @@ static const uint64_t EPOCH_NS = UINT64_C(1767225600) * 1000000000;
 enum { ETHERNET_HEADER = 14 };
 
 /* How much to keep of a UDP payload: all of it, or `media_snap` bytes of what RFC 7983 takes for RTP (its first byte 128
- * to 191), be it in TURN ChannelData (RFC 8656, section 12.4: channel 0x4000 to 0x4fff, length, data). */
+ * to 191) and RFC 5761, section 4, not for RTCP (its second byte 192 to 223), be it in TURN ChannelData (RFC 8656,
+ * section 12.4: channel 0x4000 to 0x4fff, length, data). */
 static size_t kept_of(const uint8_t *payload, size_t len, size_t media_snap)
 {
     size_t at = len > 4 && payload[0] >> 4 == 4 ? 4 : 0;
-    bool media = len > at && payload[at] >= 128 && payload[at] <= 191;
+    bool media = len > at + 1 && payload[at] >= 128 && payload[at] <= 191 && (payload[at + 1] & 0xe0) != 192;
     return media ? std::min(len, at + media_snap) : len;
 }
 
