@@ -81,7 +81,7 @@ static bool set_value(struct options *options, const char *setting)
 }
 
 /* False after having said what is wrong. */
-static bool read_option(struct options *options, int letter)
+static bool read_option(struct options *options, int letter, const char *given)
 {
     switch (letter) {
     case 's':
@@ -111,7 +111,10 @@ static bool read_option(struct options *options, int letter)
         options->run.keylog = true;
         return true;
     default:
-        fprintf(stderr, "confab run: see 'confab run --help'\n");
+        fprintf(stderr,
+                letter == ':' ? "confab run: %s lacks its value; see 'confab run --help'\n"
+                              : "confab run: there is no option '%s'; see 'confab run --help'\n",
+                given);
         return false;
     }
 }
@@ -131,13 +134,14 @@ static bool read_command_line(struct options *options, int argc, char **argv)
     };
     int letter;
     options->progress = isatty(STDERR_FILENO);
-    while ((letter = getopt_long(argc, argv, "", known, NULL)) != -1) {
-        if (!read_option(options, letter))
+    opterr = 0;
+    while ((letter = getopt_long(argc, argv, ":", known, NULL)) != -1) {
+        if (!read_option(options, letter, argv[optind - 1]))
             return false;
     }
     if (optind != argc - 1) {
         fprintf(stderr, "confab run: %s; usage: confab run SCENARIO.yaml\n",
-                optind >= argc ? "which scenario?" : "one scenario at a time");
+                optind >= argc ? "no scenario given" : "one scenario at a time");
         return false;
     }
     options->run.file = argv[optind];

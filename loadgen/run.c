@@ -278,8 +278,13 @@ static bool plan(struct jobs *jobs, const struct run_options *options, const str
         if (!add_jobs(jobs, options->file, root, &points[i], error))
             return false;
     }
-    if (jobs->list[0].scenario->world == SCENARIO_LIVE)
-        return error_set(error, ERROR_UNSUPPORTED, "%s: world: live is not built yet; use sim", options->file);
+    if (jobs->list[0].scenario->world == SCENARIO_LIVE) {
+        const struct yaml_node *world = yaml_node_get(root, "world");
+        error_set(error, ERROR_UNSUPPORTED, "world: live is not built yet; use sim");
+        if (world == NULL || world->line == 0)
+            return error_prefix(error, "%s", options->file);
+        return error_prefix(error, "%s:%d", options->file, world->line);
+    }
     return true;
 }
 
@@ -292,11 +297,13 @@ static bool make_directory(const char *directory, struct error *error)
             continue;
         *at = '\0';
         if (mkdir(path, 0777) != 0 && errno != EEXIST)
-            return error_set(error, ERROR_SYSTEM, "%s: %s", path, strerror(errno));
+            return error_set(error, ERROR_USAGE, "%s can't be made: %s; --out says where results go", path,
+                             strerror(errno));
         *at = '/';
     }
     if (mkdir(path, 0777) != 0 && errno != EEXIST)
-        return error_set(error, ERROR_SYSTEM, "%s: %s", path, strerror(errno));
+        return error_set(error, ERROR_USAGE, "%s can't be made: %s; --out says where results go", path,
+                         strerror(errno));
     return true;
 }
 

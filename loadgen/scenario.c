@@ -536,7 +536,11 @@ static bool check_weights(const struct schema *schema, const struct yaml_node *p
         const char *nearest = schema_nearest(name, all, count);
         if (nearest != NULL)
             return schema_error(schema, &node->children[i], "unknown %s preset; did you mean '%s'?", key, nearest);
-        return schema_error(schema, &node->children[i], "unknown %s preset; 'confab help run' lists them", key);
+        char list[300] = "";
+        size_t len = 0;
+        for (size_t n = 0; n < count && len + strlen(all[n]) + 6 < sizeof list; n++)
+            len += (size_t)sprintf(list + len, "%s%s", n > 0 ? ", " : "", all[n]);
+        return schema_error(schema, &node->children[i], "unknown %s preset; there are: %s", key, list);
     }
     return true;
 }

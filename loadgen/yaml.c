@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <yaml.h>
 
 enum { DEPTH_MAX = 32, NODES_MAX = 100000 };
@@ -196,9 +197,12 @@ struct yaml_node *yaml_node_load(const char *path, struct error *error)
         error_set(error, ERROR_USAGE, "%s: %s", path, strerror(errno));
         return NULL;
     }
+    struct stat what;
     struct loader loader = {.name = path, .error = error};
     struct yaml_node *root = NULL;
-    if (yaml_parser_initialize(&loader.parser)) {
+    if (fstat(fileno(file), &what) == 0 && S_ISDIR(what.st_mode)) {
+        error_set(error, ERROR_USAGE, "%s: a directory; expected a scenario", path);
+    } else if (yaml_parser_initialize(&loader.parser)) {
         yaml_parser_set_input_file(&loader.parser, file);
         root = load_with(&loader);
     } else {
