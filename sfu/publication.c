@@ -15,7 +15,8 @@ enum { BUFFER_BYTES = 256 * 1024 };
 #define SILENCE NANOS_PER_S /* a layer without packets for so long isn't sent */
 /* A PLI of ours that is lost is repeated because whoever wants the key frame asks again. */
 #define KEY_FRAME_INTERVAL (500 * NANOS_PER_MS)
-#define CLOCK_DOUBT (10 * NANOS_PER_S) /* a sender report further off than this is not to be believed */
+#define KEY_FRAME_INTERVAL_URGENT (300 * NANOS_PER_MS) /* as the connection's own limit */
+#define CLOCK_DOUBT (10 * NANOS_PER_S)                 /* a sender report further off than this is not to be believed */
 
 struct publication *publication_create(struct sfu_participant *publisher, enum publication_kind kind)
 {
@@ -102,20 +103,20 @@ static bool measure(struct publication_layer *layer, size_t len, nanos now)
 
 /* A layer that has just begun may turn out to be any rate, so only the lowest is believed at once. When everything is
  * silent, as a screen that nobody touches, nothing is given up. */
-int64_t publication_layer_bps(const struct publication *publication, int index, nanos now)
+int64_t publication_layer_bps(const struct publication *publication, int layer, nanos now)
 {
-    const struct publication_layer *layer = &publication->layers[index];
+    const struct publication_layer *asked = &publication->layers[layer];
     bool is_lowest = true;
     bool all_silent = true;
     for (size_t i = 0; i < publication->layer_count; i++) {
         bool silent = is_silent(&publication->layers[i], now);
         all_silent = all_silent && silent;
-        is_lowest = is_lowest && (silent || i >= (size_t)index);
+        is_lowest = is_lowest && (silent || i >= (size_t)layer);
     }
-    if (layer->last_packet == NANOS_NEVER || (is_silent(layer, now) && !all_silent) || (!layer->measured && !is_lowest))
+    if (asked->last_packet == NANOS_NEVER || (is_silent(asked, now) && !all_silent) || (!asked->measured && !is_lowest))
         return 0;
     int64_t bps =
-        layer->measured ? layer->bitrate_bps : (int64_t)((double)layer->window_bytes * 8 / nanos_to_s(RATE_WINDOW));
+        asked->measured ? asked->bitrate_bps : (int64_t)((double)asked->window_bytes * 8 / nanos_to_s(RATE_WINDOW));
     return bps > 0 ? bps : 1;
 }
 
@@ -176,14 +177,16 @@ void publication_packet(struct publication_layer *layer, const struct rtp_packet
 
 /* --- key frames ------------------------------------------------------------------------------------------------------ */
 
-void publication_request_key_frame(struct publication *publication, int index, nanos now)
+void publication_request_key_frame(struct publication *publication, int layer, bool urgent, nanos now)
 {
-    struct publication_layer *layer = &publication->layers[index];
-    if (layer->key_frame_due != NANOS_NEVER)
+    struct publication_layer *wanted = &publication->layers[layer];
+    nanos interval = urgent ? KEY_FRAME_INTERVAL_URGENT : KEY_FRAME_INTERVAL;
+    nanos due = now;
+    if (wanted->key_frame_requested != NANOS_NEVER)
+        due = nanos_max(now, wanted->key_frame_requested + interval);
+    if (due >= wanted->key_frame_due)
         return;
-    layer->key_frame_due = layer->key_frame_requested == NANOS_NEVER
-                               ? now
-                               : nanos_max(now, layer->key_frame_requested + KEY_FRAME_INTERVAL);
+    wanted->key_frame_due = due;
     sfu_participant_touch(publication->publisher);
 }
 

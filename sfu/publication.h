@@ -80,8 +80,9 @@ void publication_read_packet(struct publication *publication, int layer, const s
 void publication_packet(struct publication_layer *layer, const struct rtp_packet *packet,
                         const struct rtp_extensions *extensions, bool recovered, nanos now);
 
-/* Somebody needs a key frame of a layer: asked for now, or soon if that was done lately. */
-void publication_request_key_frame(struct publication *publication, int layer, nanos now);
+/* Somebody needs a key frame of a layer: asked for now, or soon if that was done lately; sooner when he sees nothing at
+ * all (`urgent`) than when he merely wants a better picture. */
+void publication_request_key_frame(struct publication *publication, int layer, bool urgent, nanos now);
 
 /* Sends the requests that are due; the publisher's connection is to be flushed after it. */
 void publication_run(struct publication *publication, nanos now);

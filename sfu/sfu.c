@@ -219,13 +219,13 @@ static bool open_sockets(struct sfu *sfu, const struct sfu_config *config, struc
         sfu->sockets[i] = udp;
         sfu->addresses[i] = world_udp_address(udp);
         sfu->socket_count++;
+        struct address announced = config->announced != NULL ? config->announced[i] : sfu->addresses[i];
+        if (address_scope(&announced) == ADDRESS_UNSPECIFIED)
+            return error_set(error, ERROR_USAGE, "an SFU needs to know the address by which it is reached");
         struct ice_candidate *candidate = &sfu->candidates[i];
-        *candidate = (struct ice_candidate){
-            .address = sfu->addresses[i],
-            .type = ICE_HOST,
-            .transport = ICE_UDP,
-            .component = 1,
-            .priority = ice_candidate_priority(ICE_PREFERENCE_HOST, (uint16_t)(UINT16_MAX - i), 1)};
+        *candidate = (struct ice_candidate){.address = announced, .type = ICE_HOST, .transport = ICE_UDP};
+        candidate->component = 1;
+        candidate->priority = ice_candidate_priority(ICE_PREFERENCE_HOST, (uint16_t)(UINT16_MAX - i), 1);
         snprintf(candidate->foundation, sizeof candidate->foundation, "%zu", i + 1);
     }
     return true;

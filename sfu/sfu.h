@@ -27,6 +27,8 @@ struct sfu_config {
     struct world_host *host;
     const struct address *addresses; /* to listen on, with ports; at least one, at most TRANSPORT_SOCKETS_MAX */
     size_t address_count;
+    const struct address *announced; /* what participants are told instead, one for each: behind a 1:1 NAT; NULL: the
+                                        addresses themselves, which then have to be reachable ones, not 0.0.0.0 */
     const struct certificate *certificate; /* must outlive the SFU */
     uint64_t seed;
     uint64_t ntp_origin;

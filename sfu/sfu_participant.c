@@ -49,7 +49,7 @@ static void on_stuck(void *user, struct receive_stream *stream, nanos now)
 {
     struct publication_layer *layer = stream->config.user;
     (void)user;
-    publication_request_key_frame(layer->publication, (int)(layer - layer->publication->layers), now);
+    publication_request_key_frame(layer->publication, (int)(layer - layer->publication->layers), false, now);
 }
 
 static const struct connection_callbacks connection_callbacks = {.packet = on_packet,
@@ -67,7 +67,7 @@ static void disconnect(struct sfu_participant *p)
     p->ufrag[0] = '\0';
     while (p->source_count > 0) {
         struct sfu_source *source = p->sources[--p->source_count];
-        HASH_DELETE(hh, p->sfu->sources, source);
+        HASH_DELETE(hh, p->sfu->sources, source); // NOLINT(clang-analyzer-core.NullDereference): it is in there
         free(source);
     }
     if (p->connection != NULL) {
@@ -159,8 +159,8 @@ void sfu_participant_note_source(struct sfu_participant *p, const struct address
     }
     size_t slot = source_slot(p);
     if (slot < p->source_count) {
-        HASH_DELETE(hh, p->sfu->sources, p->sources[slot]);
         source = p->sources[slot];
+        HASH_DELETE(hh, p->sfu->sources, source); // NOLINT(clang-analyzer-core.NullDereference): likewise
     } else {
         source = malloc(sizeof *source);
         if (source == NULL)
@@ -204,7 +204,7 @@ void sfu_participant_speaks(struct sfu_participant *p, struct rtp_audio_level le
         return;
     bool quiet = speaker == NULL || now - speaker->heard_at > NANOS_PER_S;
     if (quiet || p->loudness > speaker->loudness + CLEARLY)
-        sfu_room_set_speaker(p->room, p, now);
+        p->room->speaker = p;
 }
 
 void sfu_participant_withdraw(struct sfu_participant *p, nanos now)

@@ -64,9 +64,3 @@ void sfu_room_subscribe(struct sfu_room *room, struct sfu_participant *participa
         DL_FOREACH2(other->publications, publication, next) { subscribe(publication, participant, now); }
     }
 }
-
-void sfu_room_set_speaker(struct sfu_room *room, struct sfu_participant *participant, nanos now)
-{
-    (void)now;
-    room->speaker = participant;
-}

@@ -17,7 +17,7 @@ struct sfu_room {
     struct sfu *sfu;
     char name[SFU_NAME_CAP];
     struct sfu_participant *participants;
-    struct sfu_participant *speaker; /* who was heard last for a while; NULL: nobody yet */
+    struct sfu_participant *speaker; /* whose video matters most: who is heard; NULL: nobody yet */
     UT_hash_handle hh;
 };
 
@@ -30,8 +30,5 @@ void sfu_room_leave(struct sfu_room *room, struct sfu_participant *participant);
 void sfu_room_publish(struct sfu_room *room, struct publication *publication, nanos now);
 /* A participant that can receive from now on gets everything. */
 void sfu_room_subscribe(struct sfu_room *room, struct sfu_participant *participant, nanos now);
-
-/* Whose video matters most. */
-void sfu_room_set_speaker(struct sfu_room *room, struct sfu_participant *participant, nanos now);
 
 #endif

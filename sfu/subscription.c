@@ -99,7 +99,7 @@ void subscription_want(struct subscription *s, int layer, nanos now)
     }
     use_layers(s, layer == LAYER_NONE ? LAYER_NONE : s->current, layer);
     if (layer != s->current)
-        publication_request_key_frame(s->publication, layer, now);
+        publication_request_key_frame(s->publication, layer, s->current == LAYER_NONE, now);
 }
 
 static bool clock_of(const struct subscription *s, int layer, struct rtp_clock *clock)
@@ -188,5 +188,5 @@ void subscription_key_frame_wanted(struct subscription *s, nanos now)
 {
     bool crossing = s->key_frame_forwarded != NANOS_NEVER && now - s->key_frame_forwarded < KEY_FRAME_CROSSING;
     if (s->current != LAYER_NONE && !crossing)
-        publication_request_key_frame(s->publication, s->current, now);
+        publication_request_key_frame(s->publication, s->current, false, now);
 }
