@@ -409,14 +409,19 @@ void negotiation_offer(struct sfu_participant *p, nanos now)
     say_description(p, ROOM_OFFER, n->offer);
 }
 
-/* The offer is neither accepted nor refused any more. */
+/* The offer is neither accepted nor refused any more, and its new sections were never there. */
 static void take_back_offer(struct sfu_participant *p, nanos now)
 {
     struct negotiation *n = &p->negotiation;
-    if (n->offer == NULL)
+    if (n->offer == NULL && n->count == n->agreed)
         return;
     session_description_destroy(n->offer);
     n->offer = NULL;
+    while (n->count > n->agreed) {
+        struct subscription *subscription = n->sections[--n->count].subscription;
+        if (subscription != NULL)
+            subscription->has_section = false;
+    }
     for (size_t i = 0; i < n->count; i++)
         n->sections[i].offered = false;
     negotiation_want(p, now);
@@ -457,6 +462,7 @@ bool negotiation_take_answer(struct sfu_participant *p, const char *sdp, nanos n
     if (ok) {
         note_extensions(p, answer);
         apply_answer(p, answer, now);
+        n->agreed = n->count;
         session_description_destroy(n->offer);
         n->offer = NULL;
     }
@@ -473,15 +479,15 @@ static bool check_offer(const struct negotiation *n, const struct session_descri
     size_t theirs = 0;
     if (offer->transport.setup == SESSION_SETUP_PASSIVE)
         return error_set(error, ERROR_UNSUPPORTED, "the SFU is DTLS server always: offer setup actpass or active");
-    if (offer->media_count < n->count)
+    if (offer->media_count < n->agreed)
         return error_set(error, ERROR_PROTOCOL, "the offer has %zu sections, %zu were agreed before",
-                         offer->media_count, n->count);
+                         offer->media_count, n->agreed);
     for (size_t i = 0; i < offer->media_count; i++) {
         const struct session_media *media = &offer->media[i];
-        theirs += i >= n->count || !n->sections[i].ours;
+        theirs += i >= n->agreed || !n->sections[i].ours;
         if (theirs > SFU_SECTIONS_MAX)
             return error_set(error, ERROR_UNSUPPORTED, "the offer has more than %d sections", SFU_SECTIONS_MAX);
-        if (i >= n->count)
+        if (i >= n->agreed)
             continue;
         const struct sfu_section *section = &n->sections[i];
         if (section->rejected == NULL && (strcmp(media->mid, section->mid) != 0 || media->kind != section->kind))
@@ -514,13 +520,15 @@ static bool reject(struct sfu_section *section, const struct session_media *answ
     return true;
 }
 
-/* Brings our sections into line with the answer that we have just given. */
+/* Brings our sections into line with the answer that is about to be given. Of what goes wrong the last is told; the rest
+ * is done. */
 static bool apply_offer(struct sfu_participant *p, const struct session_description *offer,
-                        const struct session_description *answer, nanos now, struct error *error)
+                        struct session_description *answer, nanos now, struct error *error)
 {
     struct negotiation *n = &p->negotiation;
+    bool whole = true;
     for (size_t i = 0; i < answer->media_count; i++) {
-        const struct session_media *agreed = &answer->media[i];
+        struct session_media *agreed = &answer->media[i];
         struct sfu_section *section = i < n->count ? &n->sections[i] : add_section(n);
         if (section == NULL)
             return error_set(error, ERROR_SYSTEM, "out of memory");
@@ -528,7 +536,6 @@ static bool apply_offer(struct sfu_participant *p, const struct session_descript
         section->kind = agreed->kind;
         if (section->ours)
             continue;
-        bool receives = !agreed->rejected && agreed->codec_count > 0 && (agreed->direction & SESSION_RECVONLY) != 0;
         if (agreed->rejected && !reject(section, agreed))
             return error_set(error, ERROR_SYSTEM, "out of memory");
         if (!agreed->rejected) {
@@ -536,12 +543,14 @@ static bool apply_offer(struct sfu_participant *p, const struct session_descript
             section->rejected = NULL;
             note_codecs(n, agreed);
         }
-        if (!receives)
+        if (agreed->rejected || (agreed->direction & SESSION_RECVONLY) == 0) {
             unpublish(section, now);
-        else if (section->publication == NULL && !publish(p, section, &offer->media[i], agreed, now, error))
-            return false;
+        } else if (section->publication == NULL && !publish(p, section, &offer->media[i], agreed, now, error)) {
+            agreed->direction = SESSION_INACTIVE;
+            whole = false;
+        }
     }
-    return true;
+    return whole;
 }
 
 static bool answer_offer(struct sfu_participant *p, const struct session_description *offer, nanos now,
@@ -568,6 +577,7 @@ static bool answer_offer(struct sfu_participant *p, const struct session_descrip
     }
     note_extensions(p, answer);
     bool applied = apply_offer(p, offer, answer, now, error);
+    n->agreed = n->count;
     say_description(p, ROOM_ANSWER, answer);
     session_description_destroy(answer);
     if (!p->receives) {

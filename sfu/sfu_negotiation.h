@@ -38,6 +38,7 @@ struct sfu_section {
 struct negotiation {
     struct sfu_section *sections;
     size_t count;
+    size_t agreed;                     /* the first so many; those after them are new in our offer */
     struct session_description *offer; /* ours, unanswered */
     bool changed;                      /* there is something to offer */
     nanos due;                         /* and then it is */
