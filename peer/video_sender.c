@@ -72,7 +72,9 @@ static void adapt_single(struct video_sender *sender, int64_t bps)
 {
     struct video_encoding *encoding = &sender->encodings[0];
     struct picture_format format = picture_format_choose(&sender->full, &sender->present, bps);
-    if (memcmp(&format, &sender->present, sizeof format) != 0 && bps > 0)
+    bool same = format.width == sender->present.width && format.height == sender->present.height &&
+                format.fps == sender->present.fps;
+    if (!same && bps > 0)
         video_source_set_format(&encoding->source, format.width, format.height, format.fps);
     sender->present = format;
     video_source_set_target(&encoding->source, bps);
