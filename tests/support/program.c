@@ -56,7 +56,7 @@ struct program program_run_until(const char *const *arguments, const char *file)
     int out = memfd_create("out", MFD_CLOEXEC);
     int err = memfd_create("err", MFD_CLOEXEC);
     CU_ASSERT_TRUE_FATAL(out >= 0 && err >= 0);
-    for (int i = 0; arguments[i] != NULL && i < ARGUMENTS_MAX - 2; i++)
+    for (int i = 0; i < ARGUMENTS_MAX - 2 && arguments[i] != NULL; i++)
         argv[i + 1] = (char *)arguments[i];
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
