@@ -285,7 +285,7 @@ static void replays_and_forgeries_change_nothing(void)
 
 void sfu_input_test(void)
 {
-    SUITE("sfu input", {"nonsense is answered with reasons", nonsense_is_answered_with_reasons},
+    SUITE("sfu_input", {"nonsense is answered with reasons", nonsense_is_answered_with_reasons},
           {"an SSRC is one stream's", an_ssrc_is_one_streams},
           {"odd offers are answered as far as they go", odd_offers_are_answered_as_far_as_they_go},
           {"strangers are not heard", strangers_are_not_heard},

@@ -257,7 +257,7 @@ static void it_takes_offers_at_any_time(void)
 
 void sfu_negotiation_test(void)
 {
-    SUITE("sfu negotiation", {"it speaks the other's numbers", it_speaks_the_others_numbers},
+    SUITE("sfu_negotiation", {"it speaks the other's numbers", it_speaks_the_others_numbers},
           {"sections are used again", sections_are_used_again},
           {"what is refused is not offered again", what_is_refused_is_not_offered_again},
           {"it takes offers at any time", it_takes_offers_at_any_time});

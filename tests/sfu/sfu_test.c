@@ -96,6 +96,29 @@ static void a_narrow_downlink_gets_lower_layers_and_recovers(void)
     meeting_close(meeting);
 }
 
+/* At the same time, each by its own downlink; audio and headers take 50 kbit/s of it. */
+static void each_gets_the_best_layer_that_fits(void)
+{
+    static const struct {
+        int64_t down_bps;
+        uint16_t height; /* of layers of 150, 500 and 1500 kbit/s */
+    } viewers[] = {{300000, 180}, {500000, 180}, {900000, 360}, {1500000, 360}, {2600000, 720}, {0, 720}};
+    enum { VIEWERS = sizeof viewers / sizeof viewers[0] };
+    struct meeting *meeting = meet(1);
+    for (int i = 0; i < VIEWERS; i++)
+        meeting_enter(meeting, i + 1, "room", 0)->down.rate_bps = viewers[i].down_bps;
+    meeting_run(meeting, 12 * NANOS_PER_S);
+    meeting_look_anew(meeting);
+    meeting_run(meeting, 4 * NANOS_PER_S);
+    for (int i = 0; i < VIEWERS; i++) {
+        const struct sighting *video = seen(meeting, i + 1, 0, TRACK_VIDEO);
+        CU_ASSERT_EQUAL(video->height, viewers[i].height);
+        CU_ASSERT_TRUE(video->longest_gap < 2 * NANOS_PER_S);
+        CU_ASSERT_TRUE(seen(meeting, i + 1, 0, TRACK_AUDIO)->frames > 50 * 14);
+    }
+    meeting_close(meeting);
+}
+
 static void loss_is_mended_on_each_leg_by_itself(void)
 {
     struct meeting *meeting = meet(3);
@@ -258,6 +281,7 @@ void sfu_test(void)
     SUITE("sfu", {"everyone sees everyone", everyone_sees_everyone},
           {"the same seed gives the same bytes", the_same_seed_gives_the_same_bytes},
           {"a narrow downlink gets lower layers and recovers", a_narrow_downlink_gets_lower_layers_and_recovers},
+          {"each gets the best layer that fits", each_gets_the_best_layer_that_fits},
           {"loss is mended on each leg by itself", loss_is_mended_on_each_leg_by_itself},
           {"a late comer sees video at once", a_late_comer_sees_video_at_once},
           {"who leaves takes his tracks along and may come back", who_leaves_takes_his_tracks_along_and_may_come_back},
