@@ -20,18 +20,24 @@ enum {
 #define SCREEN_SHARE 0.6
 
 static const char *const rids[MEDIA_LAYERS_MAX] = {"q", "h", "f"};
-static const char audio_track[] = "audio";
-static const char video_track[] = "video";
-static const char screen_track[] = "screen";
+static const char *const track_ids[] = {[TRACK_AUDIO] = "audio", [TRACK_VIDEO] = "video", [TRACK_SCREEN] = "screen"};
+enum { TRACKS = sizeof track_ids / sizeof track_ids[0] };
+
+/* The SSRCs of what we send without simulcast: the same in every description of ours. */
+struct own_ssrcs {
+    uint32_t media, retransmission;
+};
 
 struct call {
     struct call_config config;
-    char own_name[SESSION_ID_CAP];
+    char stream_id[SESSION_ID_CAP]; /* our name, as SDP carries it */
     char remote_name[SESSION_ID_CAP];
     struct peer_connection *pc;
     struct session_capabilities capabilities;
     struct session_transport transport; /* ours, as descriptions carry it */
     struct session_description *offer;  /* ours, while unanswered */
+    uint64_t version;                   /* of our last description, in o= */
+    struct own_ssrcs ssrcs[TRACKS];     /* by enum track_kind */
     struct rng rng;
     bool has_remote;
     enum dtls_role role; /* once has_remote: it stays (RFC 8842, section 5.5) */
@@ -153,7 +159,7 @@ static enum track_kind kind_of(const struct session_media *media)
 {
     if (media->kind == SESSION_AUDIO)
         return TRACK_AUDIO;
-    return strcmp(media->track_id, screen_track) == 0 ? TRACK_SCREEN : TRACK_VIDEO;
+    return strcmp(media->track_id, track_ids[TRACK_SCREEN]) == 0 ? TRACK_SCREEN : TRACK_VIDEO;
 }
 
 static void remove_track(struct call *call, struct remote_track *track, nanos now)
@@ -254,7 +260,7 @@ static void start_sending(struct call *call, const struct session_media *local, 
                           nanos now)
 {
     const struct media_plan *plan = call->config.plan;
-    bool screen = strcmp(local->track_id, screen_track) == 0;
+    bool screen = strcmp(local->track_id, track_ids[TRACK_SCREEN]) == 0;
     if (local->kind == SESSION_AUDIO && plan->audio && call->audio == NULL) {
         uint32_t ssrc = local->ssrc_count > 0 ? local->ssrcs[0].ssrc : draw_ssrc(call);
         call->audio = add_stream(call, local, codec, "", ssrc, 0, now);
@@ -278,9 +284,9 @@ static void say(struct call *call, enum room_message_type type, const char *sdp,
     call->config.callbacks->say(call->config.user, call, &message);
 }
 
-static void say_description(struct call *call, enum room_message_type type,
-                            const struct session_description *description)
+static void say_description(struct call *call, enum room_message_type type, struct session_description *description)
 {
+    description->version = ++call->version; /* RFC 3264, section 8 */
     char *sdp = session_description_write(description);
     if (sdp != NULL)
         say(call, type, sdp, NULL);
@@ -288,31 +294,33 @@ static void say_description(struct call *call, enum room_message_type type,
 }
 
 /* What our section sends is named, so the other end knows whose it is, and has its SSRCs unless it is simulcast. */
-static void name_stream(struct call *call, struct session_media *media, const char *track_id)
+static void name_stream(struct call *call, struct session_media *media, enum track_kind kind)
 {
-    snprintf(media->stream_id, sizeof media->stream_id, "%s", call->own_name);
-    snprintf(media->track_id, sizeof media->track_id, "%s", track_id);
+    const struct own_ssrcs *ssrcs = &call->ssrcs[kind];
+    memcpy(media->stream_id, call->stream_id, sizeof media->stream_id);
+    snprintf(media->track_id, sizeof media->track_id, "%s", track_ids[kind]);
     if ((media->direction & SESSION_SENDONLY) == 0 || media->rid_count > 0)
         return;
     struct session_ssrc *ssrc = session_add_ssrc(media);
     if (ssrc == NULL)
         return;
-    ssrc->ssrc = draw_ssrc(call);
+    ssrc->ssrc = ssrcs->media;
     ssrc->has_retransmission = media->kind == SESSION_VIDEO;
-    ssrc->retransmission = ssrc->has_retransmission ? draw_ssrc(call) : 0;
-    snprintf(ssrc->cname, sizeof ssrc->cname, "%s", call->own_name);
+    ssrc->retransmission = ssrc->has_retransmission ? ssrcs->retransmission : 0;
+    memcpy(ssrc->cname, call->stream_id, sizeof ssrc->cname);
 }
 
-static void offer_section(struct call *call, enum session_kind kind, bool sends, bool receives, const char *track_id)
+static void offer_section(struct call *call, enum track_kind track, bool sends, bool receives)
 {
+    enum session_kind kind = track == TRACK_AUDIO ? SESSION_AUDIO : SESSION_VIDEO;
     uint8_t direction = (uint8_t)((sends ? SESSION_SENDONLY : 0) | (receives ? SESSION_RECVONLY : 0));
     struct session_media *media = session_offer_media(call->offer, &call->capabilities, kind, direction);
     if (media == NULL)
         return;
-    bool simulcast = call->config.shape == CALL_SFU && track_id == video_track && call->config.plan->layer_count > 1;
+    bool simulcast = call->config.shape == CALL_SFU && track == TRACK_VIDEO && call->config.plan->layer_count > 1;
     if (simulcast && sends)
         session_offer_simulcast(media, rids, call->config.plan->layer_count);
-    name_stream(call, media, track_id);
+    name_stream(call, media, track);
 }
 
 static void make_offer(struct call *call)
@@ -324,11 +332,11 @@ static void make_offer(struct call *call)
         return;
     /* Someone who only watches at an SFU still needs a section for the transport to hang on. */
     if (plan->audio || mesh || (!plan->video && !plan->screen))
-        offer_section(call, SESSION_AUDIO, plan->audio, mesh, audio_track);
+        offer_section(call, TRACK_AUDIO, plan->audio, mesh);
     if (plan->video || mesh)
-        offer_section(call, SESSION_VIDEO, plan->video, mesh, video_track);
+        offer_section(call, TRACK_VIDEO, plan->video, mesh);
     if (plan->screen || (mesh && call->config.room_has_screen))
-        offer_section(call, SESSION_VIDEO, plan->screen, mesh, screen_track);
+        offer_section(call, TRACK_SCREEN, plan->screen, mesh);
     say_description(call, ROOM_OFFER, call->offer);
 }
 
@@ -404,18 +412,10 @@ static bool handle_answer(struct call *call, const struct session_description *a
     return true;
 }
 
-/* Of which of our tracks is the section, by what the offer says or by what kind it is the first of? */
-static const char *own_track_of(const struct session_media *media)
-{
-    if (media->kind == SESSION_AUDIO)
-        return audio_track;
-    return strcmp(media->track_id, screen_track) == 0 ? screen_track : video_track;
-}
-
-static bool own_track_is_sent(const struct call *call, const char *track_id)
+static bool own_track_is_sent(const struct call *call, enum track_kind kind)
 {
     const struct media_plan *plan = call->config.plan;
-    return track_id == audio_track ? plan->audio : track_id == video_track ? plan->video : plan->screen;
+    return kind == TRACK_AUDIO ? plan->audio : kind == TRACK_VIDEO ? plan->video : plan->screen;
 }
 
 static bool handle_offer(struct call *call, const struct session_description *offer, nanos now, struct error *error)
@@ -431,12 +431,12 @@ static bool handle_offer(struct call *call, const struct session_description *of
     if (answer == NULL)
         return false;
     for (size_t i = 0; i < answer->media_count; i++) {
-        const char *track_id = own_track_of(&offer->media[i]);
-        bool sends = (answer->media[i].direction & SESSION_SENDONLY) != 0 && own_track_is_sent(call, track_id);
+        enum track_kind kind = kind_of(&offer->media[i]); /* a section carries the same both ways */
+        bool sends = (answer->media[i].direction & SESSION_SENDONLY) != 0 && own_track_is_sent(call, kind);
         if (!sends)
             answer->media[i].direction &= (uint8_t)~SESSION_SENDONLY;
         else
-            name_stream(call, &answer->media[i], track_id);
+            name_stream(call, &answer->media[i], kind);
     }
     say_description(call, ROOM_ANSWER, answer);
     apply_media(call, answer, offer, answer, now);
@@ -604,7 +604,7 @@ static bool open_connection(struct call *call, struct error *error)
                                      .keylog = config->keylog,
                                      .keylog_user = config->keylog_user},
                        .congestion = {.start_bps = START_BPS, .min_bps = MIN_BPS, .alr_probing = true},
-                       .cname = call->own_name,
+                       .cname = call->stream_id,
                        .ssrc = draw_ssrc(call),
                        .ntp_origin = config->ntp_origin,
                        .seed = config->seed,
@@ -630,6 +630,8 @@ static void describe_ourselves(struct call *call)
     call->capabilities = session_capabilities_default();
     call->capabilities.transport = &call->transport;
     call->capabilities.session_id = rng_u64(&call->rng) >> 1;
+    for (size_t i = 0; i < TRACKS; i++)
+        call->ssrcs[i] = (struct own_ssrcs){.media = draw_ssrc(call), .retransmission = draw_ssrc(call)};
     call->capabilities.audio = session_abilities_of_codec(&call->capabilities.audio, "opus");
     call->capabilities.video = session_abilities_of_codec(&call->capabilities.video, "VP8");
 }
@@ -645,7 +647,7 @@ struct call *call_create(const struct call_config *config, nanos now, struct err
     call->rng = rng_of(config->seed, "call", 0);
     call->audio_sequence = (uint16_t)rng_below(&call->rng, 0x8000);
     call->audio_timestamp_offset = rng_u32(&call->rng);
-    snprintf(call->own_name, sizeof call->own_name, "%s", config->own_name);
+    session_stream_id(call->stream_id, config->own_name);
     snprintf(call->remote_name, sizeof call->remote_name, "%s", config->remote_name);
     if (!open_connection(call, error)) {
         free(call);

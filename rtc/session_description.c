@@ -1,7 +1,19 @@
 #include "rtc/session_description.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+void session_stream_id(char out[SESSION_ID_CAP], const char *name)
+{
+    snprintf(out, SESSION_ID_CAP, "%s", name);
+    for (char *at = out; *at != '\0'; at++) {
+        /* RFC 4566, section 9: token-char */
+        bool token = *at > ' ' && *at < 127 && strchr("\"(),/:;<=>?@[\\]", *at) == NULL;
+        if (!token)
+            *at = '_';
+    }
+}
 
 /* --- lists ------------------------------------------------------------------------------------------------------------ */
 

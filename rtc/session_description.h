@@ -177,6 +177,10 @@ bool session_fragment_parse(const char *text, size_t len, struct session_transpo
 char *session_description_write(const struct session_description *description);
 char *session_fragment_write(const struct session_transport *transport, const char *mid);
 
+/* A name as the id of a media stream, which is a token of at most 64 characters (RFC 8830, section 2): what a token can't
+ * have becomes '_'. */
+void session_stream_id(char out[SESSION_ID_CAP], const char *name);
+
 /* Each adds a zeroed element and returns it, NULL when out of memory or past its bound. Pointers into the same list are
  * invalid after that. */
 struct session_media *session_add_media(struct session_description *description);

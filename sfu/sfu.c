@@ -125,17 +125,6 @@ static void received(void *user, struct world_udp *udp, struct datagram *batch, 
 
 /* --- participants -------------------------------------------------------------------------------------------------------- */
 
-/* SDP carries a name as the id of a media stream, which is a token (RFC 8830, section 2). */
-static void copy_name(char out[SFU_NAME_CAP], const char *name)
-{
-    snprintf(out, SFU_NAME_CAP, "%s", name);
-    for (char *at = out; *at != '\0'; at++) {
-        bool token = *at > ' ' && *at < 127 && strchr("\"(),/:;<=>?@[\\]", *at) == NULL;
-        if (!token)
-            *at = '_';
-    }
-}
-
 struct sfu_participant *sfu_join(struct sfu *sfu, const char *room, const char *name,
                                  void (*say)(void *user, const struct room_message *message), void *user, nanos now)
 {
@@ -148,7 +137,7 @@ struct sfu_participant *sfu_join(struct sfu *sfu, const char *room, const char *
     p->user = user;
     p->deadline.owner = p;
     p->allocate_due = p->allocated_at = p->connected_at = NANOS_NEVER;
-    copy_name(p->name, name);
+    session_stream_id(p->stream_id, name);
     negotiation_init(&p->negotiation, rng_u64(&sfu->rng) >> 1);
     p->room = sfu_room_enter(sfu, room, p);
     if (p->room == NULL) {

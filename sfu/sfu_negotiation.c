@@ -295,7 +295,7 @@ static void say_description(struct sfu_participant *p, enum room_message_type ty
 static void name_stream(const struct subscription *subscription, struct session_media *media)
 {
     const struct publication *publication = subscription->publication;
-    snprintf(media->stream_id, sizeof media->stream_id, "%s", publication->publisher->name);
+    snprintf(media->stream_id, sizeof media->stream_id, "%s", publication->publisher->stream_id);
     snprintf(media->track_id, sizeof media->track_id, "%s", publication_track_id(publication));
     struct session_ssrc *ssrc = session_add_ssrc(media);
     if (ssrc == NULL)
@@ -303,7 +303,7 @@ static void name_stream(const struct subscription *subscription, struct session_
     ssrc->ssrc = subscription->ssrc;
     ssrc->has_retransmission = subscription->rtx_ssrc != 0 && media->codec_count > 1;
     ssrc->retransmission = ssrc->has_retransmission ? subscription->rtx_ssrc : 0;
-    snprintf(ssrc->cname, sizeof ssrc->cname, "%s", publication->publisher->name);
+    snprintf(ssrc->cname, sizeof ssrc->cname, "%s", publication->publisher->stream_id);
 }
 
 /* In an offer of ours: a section of theirs goes on as it is. */

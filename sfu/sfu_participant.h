@@ -24,7 +24,7 @@ struct sfu_participant_links {
 struct sfu_participant {
     struct sfu *sfu;
     struct sfu_room *room;
-    char name[SFU_NAME_CAP]; /* what SDP can't carry of it replaced */
+    char stream_id[SESSION_ID_CAP]; /* its name, as SDP carries it */
     void (*say)(void *user, const struct room_message *message);
     void *user;
 
