@@ -1,0 +1,164 @@
+/* What the files of the live world share. Nobody else includes this. */
+#ifndef CONFAB_WORLD_LIVE_INTERNAL_H
+#define CONFAB_WORLD_LIVE_INTERNAL_H
+
+#include <sys/socket.h>
+#include <sys/types.h>
+
+/* A table that can't grow leaves the new entry out: its handle's tbl is NULL. */
+#define HASH_NONFATAL_OOM 1
+#define uthash_nonfatal_oom(entry) ((void)(entry))
+#include <uthash.h>
+#include <uv.h>
+
+#include "base/deadline_heap.h"
+#include "world/live_world.h"
+
+enum { LIVE_NAME_CAP = 64 };
+
+struct live_channels; /* live_channel.c's own */
+
+struct world_host {
+    struct world *world;
+    struct live_world *live;
+    struct world_host *prev, *next;
+    struct live_handle *handles;
+    struct live_lan *lan;              /* where an emulated host stands; NULL for a host of the machine's own network */
+    struct internet_counters counters; /* the links' are read when asked for */
+    bool any_address;                  /* its sockets may have any address that the kernel allows */
+    bool cut;
+    bool killed;
+    char name[LIVE_NAME_CAP];
+    size_t address_count;
+    struct address addresses[];
+};
+
+struct live_world {
+    struct world world;
+    struct internet internet;
+    struct live_world_config config;
+    uv_loop_t loop;
+    uv_prepare_t prepare;
+    uv_async_t stop;
+    struct deadline_heap deadlines;
+    int timer_fd;
+    struct live_poll *timer_poll;
+    nanos timer_armed; /* when timer_fd fires; NANOS_NEVER: it doesn't */
+    bool timer_fired;  /* since it was last set */
+    uint64_t ntp_origin;
+    int64_t unix_origin_s;
+    bool stopped;
+    struct world_host *hosts;
+    struct live_channels *channels;
+    struct live_statistics statistics;
+};
+
+static inline struct live_world *live_of(const struct world *world) { return (struct live_world *)world; }
+
+nanos live_now(const struct live_world *live);
+
+/* On the world's list. NULL and `error`. */
+struct world_host *live_host_create(struct live_world *live, const char *name, const struct address *addresses,
+                                    size_t count, struct error *error);
+
+/* --- handles: sockets, connections, channels, timers -------------------------------------------------------------------- */
+
+/* The first member of each. It lives until it was closed and none of its callbacks is running. */
+struct live_handle {
+    struct world *world;
+    struct world_host *host;
+    struct live_handle *prev, *next;             /* among its host's */
+    void (*release)(struct live_handle *handle); /* gives back what is under it; once */
+    uint16_t calls;                              /* callbacks that are running */
+    bool closed;
+    bool dead; /* released because its host was killed, or closed */
+};
+
+/* Whether the host runs; `error` when it was killed. */
+bool live_host_is_on(const struct world_host *host, struct error *error);
+
+/* A zeroed handle of `size` bytes on the host's list, dead from the start when the host is off. NULL and `error` when out
+ * of memory. */
+void *live_handle_create(struct world_host *host, size_t size, void (*release)(struct live_handle *handle),
+                         struct error *error);
+void live_handle_close(struct live_handle *handle);
+/* Around each callback: no callback when it is false; not to be touched after live_handle_leave. */
+bool live_handle_enter(struct live_handle *handle);
+void live_handle_leave(struct live_handle *handle);
+/* Releases it because its host is off or gone. */
+void live_handle_kill(struct live_handle *handle);
+
+/* --- descriptors and deadlines ------------------------------------------------------------------------------------------ */
+
+/* A descriptor on the loop. */
+struct live_poll {
+    uv_poll_t uv;
+    void (*ready)(void *user, int events); /* UV_READABLE, UV_WRITABLE */
+    void *user;
+    int fd;
+};
+
+/* Takes `fd` over. NULL and `error`: then `fd` is closed. */
+struct live_poll *live_poll_open(struct live_world *live, int fd, int events, void (*ready)(void *user, int events),
+                                 void *user, struct error *error);
+void live_poll_set(struct live_poll *poll, int events);
+/* Closes the descriptor, too. NULL is allowed. */
+void live_poll_close(struct live_poll *poll);
+
+/* Calls `fired` once at `at`; set it again (also in `fired`) to be called again, NANOS_NEVER to stop it. Its memory is
+ * the owner's: all zeros before it is first set, and stopped before it goes. */
+struct live_deadline {
+    struct deadline deadline;
+    void (*fired)(void *user, nanos now);
+    void *user;
+};
+void live_deadline_set(struct live_world *live, struct live_deadline *deadline, nanos at);
+
+bool live_timer_start(struct live_world *live, struct error *error);
+/* Before the loop sleeps. */
+void live_timer_arm(struct live_world *live);
+
+/* --- addresses ---------------------------------------------------------------------------------------------------------- */
+
+socklen_t live_to_sockaddr(const struct address *address, struct sockaddr_storage *out);
+struct address live_from_sockaddr(const struct sockaddr *from);
+
+/* --- channels (live_channel.c) ------------------------------------------------------------------------------------------ */
+
+/* When the world goes, after all handles were closed and before the loop is. */
+void live_channels_destroy(struct live_world *live);
+
+struct world_channel_listener *live_channel_listen(struct world_host *host, const struct address *local,
+                                                   world_channel_accepted accepted, void *user, struct error *error);
+void live_channel_listener_close(struct world_channel_listener *listener);
+struct world_channel *live_channel_connect(struct world_host *host, const struct address *server,
+                                           const struct world_channel_callbacks *callbacks, void *user,
+                                           struct error *error);
+void live_channel_adopt(struct world_channel *channel, const struct world_channel_callbacks *callbacks, void *user);
+void live_channel_send(struct world_channel *channel, const char *text, size_t len);
+void live_channel_close(struct world_channel *channel);
+
+/* --- the other calls of struct world_ops ---------------------------------------------------------------------------------- */
+
+struct world_udp *live_udp_open(struct world_host *host, const struct address *local, world_udp_received received,
+                                void *user, struct error *error);
+struct address live_udp_address(const struct world_udp *udp);
+void live_udp_send(struct world_udp *udp, const struct datagram *batch, size_t count);
+void live_udp_close(struct world_udp *udp);
+
+struct world_tcp_listener *live_tcp_listen(struct world_host *host, const struct address *local,
+                                           world_tcp_accepted callback, void *user, struct error *error);
+void live_tcp_listener_close(struct world_tcp_listener *listener);
+struct world_tcp *live_tcp_connect(struct world_host *host, const struct address *remote,
+                                   const struct world_tcp_callbacks *callbacks, void *user, struct error *error);
+void live_tcp_adopt(struct world_tcp *tcp, const struct world_tcp_callbacks *callbacks, void *user);
+struct address live_tcp_local(const struct world_tcp *tcp);
+struct address live_tcp_remote(const struct world_tcp *tcp);
+size_t live_tcp_send(struct world_tcp *tcp, const uint8_t *data, size_t len);
+void live_tcp_close(struct world_tcp *tcp);
+
+struct world_timer *live_timer_open(struct world_host *host, world_timer_fired fired, void *user);
+void live_timer_set(struct world_timer *timer, nanos at);
+void live_timer_close(struct world_timer *timer);
+
+#endif
