@@ -1,12 +1,14 @@
 #include "sim/virtual_random.h"
 
 #include <openssl/rand.h>
+#include <sys/random.h>
 
 #include "base/rng.h"
 
 /* OpenSSL has one source of randomness for the process and passes its methods no context: hence the one variable. */
 static struct rng generator;
 static const RAND_METHOD *replaced;
+static struct rng sctp_generator; /* while `replaced` */
 
 static int draw(unsigned char *buf, int len)
 {
@@ -45,6 +47,7 @@ bool virtual_random_install(uint64_t seed, struct error *error)
         replaced = current;
     }
     generator = rng_of(seed, "openssl", 0);
+    sctp_generator = rng_of(seed, "usrsctp", 0);
     return true;
 }
 
@@ -52,4 +55,23 @@ void virtual_random_remove(void)
 {
     if (RAND_get_rand_method() == &virtual_method)
         RAND_set_rand_method(replaced);
+    replaced = NULL;
+}
+
+/* usrsctp has no such methods, but a function of this name, called through the dynamic symbol table. */
+void read_random(void *buf, size_t size);
+void read_random(void *buf, size_t size)
+{
+    uint8_t *at = buf;
+    if (replaced != NULL) {
+        rng_bytes(&sctp_generator, buf, size);
+        return;
+    }
+    while (size > 0) {
+        ssize_t got = getrandom(at, size, 0);
+        if (got <= 0)
+            continue;
+        at += got;
+        size -= (size_t)got;
+    }
 }
