@@ -14,7 +14,7 @@
 #include "base/deadline_heap.h"
 #include "world/live_world.h"
 
-enum { LIVE_NAME_CAP = 64 };
+enum { LIVE_NAME_CAP = 64, LIVE_NONE = UINT16_MAX };
 
 struct live_channels; /* live_channel.c's own */
 
@@ -49,6 +49,8 @@ struct live_world {
     int64_t unix_origin_s;
     bool stopped;
     struct world_host *hosts;
+    struct live_receiver *receiver;
+    struct live_egress *egress;
     struct live_channels *channels;
     struct live_statistics statistics;
 };
@@ -60,6 +62,9 @@ nanos live_now(const struct live_world *live);
 /* On the world's list. NULL and `error`. */
 struct world_host *live_host_create(struct live_world *live, const char *name, const struct address *addresses,
                                     size_t count, struct error *error);
+
+/* Whether its sockets may be bound there. */
+bool live_host_owns(const struct world_host *host, const struct address *local, struct error *error);
 
 /* --- handles: sockets, connections, channels, timers -------------------------------------------------------------------- */
 
@@ -122,6 +127,38 @@ void live_timer_arm(struct live_world *live);
 
 socklen_t live_to_sockaddr(const struct address *address, struct sockaddr_storage *out);
 struct address live_from_sockaddr(const struct sockaddr *from);
+
+/* --- real UDP sockets (live_port.c, live_egress.c) ------------------------------------------------------------------------ */
+
+struct live_port;
+
+typedef void (*live_port_received)(void *user, struct live_port *port, struct datagram *batch, size_t count, nanos now);
+
+struct live_port {
+    struct live_world *live;
+    struct live_poll *poll;
+    struct address address;
+    bool wildcard;       /* bound to the unspecified address */
+    uint32_t overflowed; /* the kernel's count so far */
+    live_port_received received;
+    void *user;
+    /* What waits to be sent. */
+    struct live_port *next_sending;
+    uint16_t flows;
+    uint16_t last_flow;
+};
+
+/* NULL and `error`. It may be closed in its callback. */
+struct live_port *live_port_open(struct live_world *live, const struct address *local, live_port_received received,
+                                 void *user, struct error *error);
+void live_port_close(struct live_port *port);
+
+/* Copies the datagram, to be sent when the loop sleeps, at the latest. */
+void live_port_send(struct live_port *port, const struct datagram *datagram);
+void live_egress_flush(struct live_world *live);
+
+bool live_receiver_create(struct live_world *live, struct error *error);
+bool live_egress_create(struct live_world *live, struct error *error);
 
 /* --- channels (live_channel.c) ------------------------------------------------------------------------------------------ */
 

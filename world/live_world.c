@@ -62,6 +62,7 @@ static const struct world_ops ops = {
 static void before_sleep(uv_prepare_t *prepare)
 {
     struct live_world *live = prepare->data;
+    live_egress_flush(live);
     live_timer_arm(live);
 }
 
@@ -125,7 +126,8 @@ struct live_world *live_world_create(const struct live_world_config *config, str
     live->stop.data = live;
     if (status < 0)
         error_set(error, ERROR_SYSTEM, "event loop: %s", uv_strerror(status));
-    if (status < 0 || !live_timer_start(live, error)) {
+    if (status < 0 || !live_timer_start(live, error) || !live_receiver_create(live, error) ||
+        !live_egress_create(live, error)) {
         live_world_destroy(live);
         return NULL;
     }
@@ -158,6 +160,8 @@ void live_world_destroy(struct live_world *live)
     uv_walk(&live->loop, close_rest, NULL);
     uv_run(&live->loop, UV_RUN_DEFAULT);
     uv_loop_close(&live->loop);
+    free(live->receiver);
+    free(live->egress);
     free(live);
 }
 
@@ -206,6 +210,7 @@ bool live_world_run_until(struct live_world *live, nanos until, nanos every, int
     if (progress != NULL && every > 0)
         live_deadline_set(live, &run.tick, live_now(live) + every);
     uv_run(&live->loop, UV_RUN_DEFAULT);
+    live_egress_flush(live);
     live_deadline_set(live, &run.end, NANOS_NEVER);
     live_deadline_set(live, &run.tick, NANOS_NEVER);
     return live->stopped || error_set(error, ERROR_SYSTEM, "the event loop has stopped");

@@ -38,6 +38,7 @@ struct live_world_config {
     nanos origin;     /* of the clock: the CLOCK_MONOTONIC time that is 0 here. 0: when the world was made */
     /* Nothing is sent or connected to anything but 127/8 and ::1, whatever address a peer names. */
     bool loopback_only;
+    bool no_offload; /* without UDP GSO and GRO, as on an old kernel */
 };
 
 struct live_statistics {
@@ -47,7 +48,7 @@ struct live_statistics {
     uint64_t udp_received;
     uint64_t udp_received_bytes;
     uint64_t udp_receive_calls;
-    uint64_t udp_overflowed;  /* lost in a full receive buffer of the kernel (SO_RXQ_OVFL) */
+    uint64_t udp_overflowed; /* lost in a full receive buffer of the kernel (SO_RXQ_OVFL); it counts a GRO run as one */
     uint64_t udp_would_block; /* dropped: the send buffer was full */
     uint64_t udp_refused;     /* dropped: the kernel had no way to send them */
     uint64_t unroutable;      /* dropped: to an address that only exists inside, or beyond what may be sent to */

@@ -140,10 +140,229 @@ static void a_limit_on_descriptors_is_told(void)
     live_world_destroy(live);
 }
 
+/* --- UDP ------------------------------------------------------------------------------------------------------------ */
+
+enum { SEEN_MAX = 4096 };
+
+struct socket {
+    struct live_world *live;
+    struct world_udp *udp;
+    bool echo;
+    size_t received, batches, expected;
+    size_t lens[SEEN_MAX];
+    uint32_t numbers[SEEN_MAX];
+    struct address local, remote;
+};
+
+/* Each datagram of 4 bytes and more begins with its number and ends with its last byte. */
+static void took(void *user, struct world_udp *udp, struct datagram *batch, size_t count, nanos now)
+{
+    struct socket *socket = user;
+    (void)now;
+    socket->batches++;
+    for (size_t i = 0; i < count; i++) {
+        size_t at = socket->received++;
+        if (at < SEEN_MAX) {
+            socket->lens[at] = batch[i].len;
+            socket->numbers[at] = 0;
+            memcpy(&socket->numbers[at], batch[i].data, batch[i].len < 4 ? batch[i].len : 4);
+        }
+        socket->local = batch[i].local;
+        socket->remote = batch[i].remote;
+        if (batch[i].len > 4)
+            CU_ASSERT_EQUAL(batch[i].data[batch[i].len - 1], (uint8_t)batch[i].len);
+    }
+    if (socket->echo) /* from where they came to */
+        world_udp_send(udp, batch, count);
+    if (socket->expected != 0 && socket->received >= socket->expected)
+        live_world_stop(socket->live);
+}
+
+static struct socket *open_socket(struct world_host *host, struct address local)
+{
+    struct error error = {0};
+    struct socket *socket = calloc(1, sizeof *socket);
+    socket->live = (struct live_world *)world_of(host);
+    socket->udp = world_udp_open(host, &local, took, socket, &error);
+    if (socket->udp == NULL) {
+        fprintf(stderr, "%s\n", error.text);
+        abort();
+    }
+    return socket;
+}
+
+static void send_sizes(struct socket *socket, struct address to, const size_t *sizes, size_t count)
+{
+    static uint8_t bytes[64][2000];
+    struct datagram batch[64];
+    for (size_t i = 0; i < count; i++) {
+        uint32_t number = (uint32_t)i;
+        batch[i] = (struct datagram){.remote = to, .data = bytes[i], .len = sizes[i]};
+        memcpy(bytes[i], &number, 4);
+        if (sizes[i] > 4)
+            bytes[i][sizes[i] - 1] = (uint8_t)sizes[i];
+    }
+    world_udp_send(socket->udp, batch, count);
+}
+
+static void end_after(struct live_world *live, nanos duration) { run(live, world_now(live_world_of(live)) + duration); }
+
+/* Runs of equal sizes, a shorter one at the end of one, a longer one, an empty one: all arrive as they were, in order. */
+static void check_sizes(const char *ip, bool no_offload)
+{
+    static const size_t sizes[] = {1200, 1200, 1200, 700, 700, 1300, 0, 0, 5, 1200, 1200, 1, 2, 3, 1472, 1472};
+    enum { COUNT = sizeof sizes / sizeof sizes[0] };
+    struct live_world *live =
+        live_world_create(&(struct live_world_config){.loopback_only = true, .no_offload = no_offload}, NULL);
+    struct world_host *host = open_host(live, ip);
+    struct address local;
+    world_host_addresses(host, &local, 1);
+    struct socket *a = open_socket(host, local), *b = open_socket(host, local);
+    b->echo = true;
+    a->expected = COUNT;
+    send_sizes(a, world_udp_address(b->udp), sizes, COUNT);
+    end_after(live, 2 * NANOS_PER_S);
+    CU_ASSERT_EQUAL(b->received, COUNT);
+    CU_ASSERT_EQUAL(a->received, COUNT);
+    for (size_t i = 0; i < COUNT; i++) {
+        CU_ASSERT_EQUAL(a->lens[i], sizes[i]);
+        CU_ASSERT_EQUAL(a->numbers[i], sizes[i] == 0 ? 0 : i);
+    }
+    struct address from = world_udp_address(a->udp);
+    CU_ASSERT_TRUE(address_equal(&b->remote, &from));
+    const struct live_statistics *statistics = live_world_statistics(live);
+    CU_ASSERT_EQUAL(statistics->udp_sent, 2 * COUNT);
+    CU_ASSERT_EQUAL(statistics->udp_received, 2 * COUNT);
+    CU_ASSERT_EQUAL(statistics->udp_sent_bytes, statistics->udp_received_bytes);
+    CU_ASSERT_EQUAL(statistics->udp_would_block + statistics->udp_refused + statistics->udp_overflowed, 0);
+    live_world_destroy(live);
+    free(a);
+    free(b);
+}
+
+static void udp_keeps_sizes_and_order(void)
+{
+    check_sizes("127.0.0.1", false);
+    check_sizes("127.0.0.1", true);
+    check_sizes("::1", false);
+    check_sizes("::1", true);
+}
+
+/* Two clients in turns: one call carries both, each in one piece. */
+static void udp_batches_by_destination(void)
+{
+    struct live_world *live = open_world();
+    struct world_host *host = open_host(live, "127.0.0.1");
+    struct socket *server = open_socket(host, address_ipv4(127, 0, 0, 1, 0));
+    struct socket *clients[2];
+    uint8_t bytes[1200] = {0};
+    bytes[sizeof bytes - 1] = (uint8_t)sizeof bytes;
+    for (int i = 0; i < 2; i++)
+        clients[i] = open_socket(host, address_ipv4(127, 0, 0, 1, 0));
+    for (uint32_t i = 0; i < 80; i++) {
+        struct datagram datagram = {
+            .remote = world_udp_address(clients[i % 2]->udp), .data = bytes, .len = sizeof bytes};
+        uint32_t number = i / 2;
+        memcpy(bytes, &number, 4);
+        world_udp_send(server->udp, &datagram, 1);
+    }
+    clients[0]->expected = clients[1]->expected = 40;
+    end_after(live, 2 * NANOS_PER_S);
+    if (clients[0]->received + clients[1]->received < 80)
+        end_after(live, 2 * NANOS_PER_S);
+    for (int i = 0; i < 2; i++) {
+        CU_ASSERT_EQUAL(clients[i]->received, 40);
+        CU_ASSERT_EQUAL(clients[i]->batches, 1);
+        for (uint32_t n = 0; n < 40; n++)
+            CU_ASSERT_EQUAL(clients[i]->numbers[n], n);
+        free(clients[i]);
+    }
+    CU_ASSERT_EQUAL(live_world_statistics(live)->udp_send_calls, 1);
+    CU_ASSERT_EQUAL(live_world_statistics(live)->udp_receive_calls, 2);
+    live_world_destroy(live);
+    free(server);
+}
+
+static void a_wildcard_socket_knows_its_addresses(void)
+{
+    struct live_world *live = open_world();
+    struct world_host *host = open_host(live, "127.0.0.1 127.3.2.1");
+    struct socket *any = open_socket(host, address_ipv4(0, 0, 0, 0, 0));
+    struct socket *client = open_socket(host, address_ipv4(127, 0, 0, 1, 0));
+    struct address to = world_udp_address(any->udp);
+    memcpy(to.ip, (uint8_t[]){127, 3, 2, 1}, 4);
+    any->echo = true;
+    client->expected = 2;
+    send_sizes(client, to, (size_t[]){20, 20}, 2);
+    end_after(live, 2 * NANOS_PER_S);
+    CU_ASSERT_TRUE(address_equal(&any->local, &to));
+    CU_ASSERT_EQUAL(client->received, 2);
+    CU_ASSERT_TRUE(address_equal(&client->remote, &to));
+    live_world_destroy(live);
+    free(any);
+    free(client);
+}
+
+static void udp_is_refused_where_it_must(void)
+{
+    struct live_world *live = open_world();
+    struct world_host *host = open_host(live, "127.0.0.1");
+    struct error error = {0};
+    CU_ASSERT_PTR_NULL(world_udp_open(host, &(struct address){.family = 4, .ip = {127, 0, 0, 2}}, took, NULL, &error));
+    CU_ASSERT_PTR_NOT_NULL(strstr(error.text, "127.0.0.2"));
+    struct socket *socket = open_socket(host, address_ipv4(127, 0, 0, 1, 0));
+    struct address taken = world_udp_address(socket->udp);
+    CU_ASSERT_PTR_NULL(world_udp_open(host, &taken, took, NULL, &error));
+    CU_ASSERT_EQUAL(error.code, ERROR_SYSTEM);
+    /* Never beyond loopback; and to where nobody listens, or to a port that can't be. */
+    send_sizes(socket, address_ipv4(192, 0, 2, 1, 9), (size_t[]){10}, 1);
+    send_sizes(socket, (struct address){.family = ADDRESS_IPV6, .port = 9, .ip = {[15] = 1}}, (size_t[]){10}, 1);
+    send_sizes(socket, address_ipv4(127, 0, 0, 1, 0), (size_t[]){10}, 1);
+    send_sizes(socket, address_ipv4(127, 0, 0, 9, 9), (size_t[]){10}, 1);
+    end_after(live, 2 * MS);
+    send_sizes(socket, world_udp_address(socket->udp), (size_t[]){10}, 1);
+    socket->expected = 1;
+    end_after(live, 2 * NANOS_PER_S);
+    CU_ASSERT_EQUAL(socket->received, 1); /* after the ICMP error, all the same */
+    CU_ASSERT_EQUAL(live_world_statistics(live)->unroutable, 1);
+    CU_ASSERT_EQUAL(live_world_statistics(live)->udp_refused, 2);
+    live_world_destroy(live);
+    free(socket);
+}
+
+/* More than a socket's buffer holds: what is missing was counted, here or by the kernel. */
+static void overflow_is_counted(void)
+{
+    enum { ROUNDS = 100 };
+    struct live_world *live =
+        live_world_create(&(struct live_world_config){.loopback_only = true, .no_offload = true}, NULL);
+    struct world_host *host = open_host(live, "127.0.0.1");
+    struct socket *a = open_socket(host, address_ipv4(127, 0, 0, 1, 0));
+    struct socket *b = open_socket(host, address_ipv4(127, 0, 0, 1, 0));
+    size_t sizes[64];
+    for (int i = 0; i < 64; i++)
+        sizes[i] = 1400;
+    for (int i = 0; i < ROUNDS; i++)
+        send_sizes(a, world_udp_address(b->udp), sizes, 64);
+    end_after(live, 20 * MS);
+    send_sizes(a, world_udp_address(b->udp), sizes, 1); /* with it comes the count */
+    end_after(live, 20 * MS);
+    const struct live_statistics *statistics = live_world_statistics(live);
+    CU_ASSERT_TRUE(statistics->udp_overflowed + statistics->udp_would_block > 0);
+    CU_ASSERT_EQUAL(b->received + statistics->udp_overflowed + statistics->udp_would_block, ROUNDS * 64 + 1);
+    live_world_destroy(live);
+    free(a);
+    free(b);
+}
+
 void live_world_test(void)
 {
     SUITE("live_world", {"timers fire in order and not early", timers_fire_in_order_and_not_early},
           {"a timer may be closed in its callback", a_timer_may_be_closed_in_its_callback},
           {"progress ends a run", progress_ends_a_run},
-          {"a limit on descriptors is told", a_limit_on_descriptors_is_told});
+          {"a limit on descriptors is told", a_limit_on_descriptors_is_told},
+          {"UDP keeps sizes and order", udp_keeps_sizes_and_order},
+          {"UDP batches by destination", udp_batches_by_destination},
+          {"a wildcard socket knows its addresses", a_wildcard_socket_knows_its_addresses},
+          {"UDP is refused where it must", udp_is_refused_where_it_must}, {"overflow is counted", overflow_is_counted});
 }
