@@ -2,8 +2,10 @@
 #ifndef CONFAB_WORLD_LIVE_INTERNAL_H
 #define CONFAB_WORLD_LIVE_INTERNAL_H
 
+#include <stdio.h>
 #include <sys/socket.h>
 #include <sys/types.h>
+#include <unistd.h>
 
 /* A table that can't grow leaves the new entry out: its handle's tbl is NULL. */
 #define HASH_NONFATAL_OOM 1
@@ -49,6 +51,7 @@ struct live_world {
     int64_t unix_origin_s;
     bool stopped;
     struct world_host *hosts;
+    struct live_stream *streams;
     struct live_receiver *receiver;
     struct live_egress *egress;
     struct live_channels *channels;
@@ -159,6 +162,37 @@ void live_egress_flush(struct live_world *live);
 
 bool live_receiver_create(struct live_world *live, struct error *error);
 bool live_egress_create(struct live_world *live, struct error *error);
+
+/* 64 KiB for what a socket gives, until the next socket is read. */
+uint8_t *live_receive_buffer(struct live_world *live);
+
+/* --- real TCP connections (live_stream.c) ----------------------------------------------------------------------------------- */
+
+struct live_stream;
+
+struct live_stream_callbacks {
+    void (*connected)(void *user, nanos now); /* may be NULL */
+    void (*received)(void *user, const uint8_t *data, size_t len, nanos now);
+    void (*ended)(void *user, const char *reason, nanos now);
+};
+
+/* `local`: what to bind to; family ADDRESS_NONE: nothing. NULL and `error`. */
+struct live_stream *live_stream_connect(struct live_world *live, const struct address *local,
+                                        const struct address *remote, const struct live_stream_callbacks *callbacks,
+                                        void *user, struct error *error);
+/* Takes an accepted descriptor over. */
+struct live_stream *live_stream_adopt(struct live_world *live, int fd, const struct live_stream_callbacks *callbacks,
+                                      void *user, struct error *error);
+struct address live_stream_local(const struct live_stream *stream);
+/* As world_tcp_send. A connection on which too much waits ends. */
+size_t live_stream_send(struct live_stream *stream, const uint8_t *data, size_t len);
+/* While paused nothing is read: the other side fills its buffers and notices. */
+void live_stream_pause(struct live_stream *stream, bool paused);
+/* What waits is still sent, for a while. Nothing calls back any more. */
+void live_stream_close(struct live_stream *stream);
+/* As a host that was switched off: it says nothing more, not even goodbye, until the world goes. */
+void live_stream_mute(struct live_stream *stream);
+void live_streams_destroy(struct live_world *live);
 
 /* --- channels (live_channel.c) ------------------------------------------------------------------------------------------ */
 

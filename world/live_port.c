@@ -43,6 +43,8 @@ bool live_receiver_create(struct live_world *live, struct error *error)
     return true;
 }
 
+uint8_t *live_receive_buffer(struct live_world *live) { return live->receiver->bytes[0]; }
+
 /* What the kernel tells beside a message. */
 struct notes {
     struct address local; /* family ADDRESS_NONE: not told */

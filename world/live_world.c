@@ -150,6 +150,7 @@ void live_world_destroy(struct live_world *live)
             live_handle_close(host->handles);
     }
     live_channels_destroy(live);
+    live_streams_destroy(live);
     while (live->hosts != NULL) {
         struct world_host *host = live->hosts;
         DL_DELETE(live->hosts, host);

@@ -1,6 +1,9 @@
 #include "world/live_world.h"
 
+#include <netinet/in.h>
 #include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "tests/support/suite.h"
 
@@ -355,6 +358,203 @@ static void overflow_is_counted(void)
     free(b);
 }
 
+/* --- TCP ------------------------------------------------------------------------------------------------------------ */
+
+struct stream {
+    struct live_world *live;
+    struct world_tcp *tcp;
+    bool connected, closed, echo, close_at_once;
+    size_t received, expected;
+    bool wrong; /* a byte that isn't its number's */
+    char reason[100];
+};
+
+static void stream_connected(void *user, struct world_tcp *tcp, nanos now)
+{
+    struct stream *stream = user;
+    (void)tcp;
+    (void)now;
+    stream->connected = true;
+    if (stream->expected == 0)
+        live_world_stop(stream->live);
+}
+
+static void stream_received(void *user, struct world_tcp *tcp, const uint8_t *data, size_t len, nanos now)
+{
+    struct stream *stream = user;
+    (void)now;
+    for (size_t i = 0; i < len; i++)
+        stream->wrong = stream->wrong || data[i] != (uint8_t)((stream->received + i) * 31 >> 3);
+    stream->received += len;
+    if (stream->echo)
+        world_tcp_send(tcp, data, len);
+    if (stream->expected != 0 && stream->received >= stream->expected)
+        live_world_stop(stream->live);
+}
+
+static void stream_closed(void *user, struct world_tcp *tcp, const char *reason, nanos now)
+{
+    struct stream *stream = user;
+    (void)now;
+    stream->closed = true;
+    snprintf(stream->reason, sizeof stream->reason, "%s", reason);
+    world_tcp_close(tcp);
+    stream->tcp = NULL;
+    live_world_stop(stream->live);
+}
+
+static const struct world_tcp_callbacks stream_callbacks = {
+    .connected = stream_connected, .received = stream_received, .closed = stream_closed};
+
+static void stream_accepted(void *user, struct world_tcp *tcp, const struct address *remote, nanos now)
+{
+    struct stream *stream = user;
+    (void)remote;
+    (void)now;
+    if (stream->close_at_once) {
+        world_tcp_close(tcp);
+        return;
+    }
+    stream->tcp = tcp;
+    stream->connected = true;
+    world_tcp_adopt(tcp, &stream_callbacks, stream);
+}
+
+/* A free port of that host. */
+static struct world_tcp_listener *listen_at(struct world_host *host, struct address *address, struct stream *server)
+{
+    struct socket *probe = open_socket(host, *address);
+    *address = world_udp_address(probe->udp);
+    world_udp_close(probe->udp);
+    free(probe);
+    struct error error = {0};
+    struct world_tcp_listener *listener = world_tcp_listen(host, address, stream_accepted, server, &error);
+    if (listener == NULL) {
+        fprintf(stderr, "%s\n", error.text);
+        abort();
+    }
+    return listener;
+}
+
+static void tcp_carries_much_and_tells_what_waits(void)
+{
+    enum { BYTES = 12 << 20, PIECE = 100000 };
+    static uint8_t bytes[BYTES];
+    const char *hosts[] = {"127.0.0.1", "::1"};
+    for (size_t i = 0; i < BYTES; i++)
+        bytes[i] = (uint8_t)(i * 31 >> 3);
+    for (int which = 0; which < 2; which++) {
+        struct live_world *live = open_world();
+        struct world_host *host = open_host(live, hosts[which]);
+        struct stream server = {.live = live, .echo = true}, client = {.live = live, .expected = BYTES};
+        struct address at;
+        size_t waiting = 0, sent = 0;
+        world_host_addresses(host, &at, 1);
+        listen_at(host, &at, &server);
+        client.tcp = world_tcp_connect(host, &at, &stream_callbacks, &client, NULL);
+        for (; sent < BYTES; sent += PIECE) { /* before it is connected: all of it waits */
+            size_t len = BYTES - sent < PIECE ? BYTES - sent : PIECE;
+            waiting = world_tcp_send(client.tcp, bytes + sent, len);
+        }
+        CU_ASSERT_EQUAL(waiting, BYTES);
+        end_after(live, 20 * NANOS_PER_S);
+        CU_ASSERT_TRUE(client.connected && server.connected);
+        CU_ASSERT_EQUAL(client.received, BYTES);
+        CU_ASSERT_EQUAL(server.received, BYTES);
+        CU_ASSERT_FALSE(client.wrong || server.wrong);
+        CU_ASSERT_EQUAL(world_tcp_send(client.tcp, NULL, 0), 0);
+        struct address remote = world_tcp_remote(client.tcp), local = world_tcp_local(client.tcp);
+        struct address seen = world_tcp_remote(server.tcp);
+        CU_ASSERT_TRUE(address_equal(&remote, &at) && address_equal(&local, &seen));
+        /* What waits at a close still comes. */
+        server.expected = server.received + BYTES;
+        server.echo = false;
+        world_tcp_send(client.tcp, bytes, BYTES);
+        world_tcp_close(client.tcp);
+        server.received = 0;
+        server.expected = BYTES;
+        end_after(live, 20 * NANOS_PER_S);
+        CU_ASSERT_EQUAL(server.received, BYTES);
+        end_after(live, 20 * NANOS_PER_S);
+        CU_ASSERT_TRUE(server.closed);
+        CU_ASSERT_STRING_EQUAL(server.reason, "closed by the other side");
+        live_world_destroy(live);
+    }
+}
+
+/* Nobody listens; the other side closes at once; a reader that doesn't read. */
+static void tcp_ends_are_told(void)
+{
+    struct live_world *live = open_world();
+    struct world_host *host = open_host(live, "127.0.0.1");
+    struct stream client = {.live = live, .expected = 1}, server = {.live = live};
+    struct address at = address_ipv4(127, 0, 0, 1, 0);
+    struct world_tcp_listener *listener = listen_at(host, &at, &server);
+    world_tcp_listener_close(listener);
+    client.tcp = world_tcp_connect(host, &at, &stream_callbacks, &client, NULL);
+    end_after(live, 2 * NANOS_PER_S);
+    CU_ASSERT_TRUE(client.closed && !client.connected);
+    CU_ASSERT_STRING_EQUAL(client.reason, "Connection refused");
+
+    client = (struct stream){.live = live, .expected = 1};
+    server.close_at_once = true;
+    listener = listen_at(host, &at, &server);
+    client.tcp = world_tcp_connect(host, &at, &stream_callbacks, &client, NULL);
+    end_after(live, 2 * NANOS_PER_S);
+    CU_ASSERT_TRUE(client.closed && client.connected);
+
+    struct error error = {0};
+    CU_ASSERT_PTR_NULL(world_tcp_connect(host, &(struct address){.family = 4, .port = 80, .ip = {192, 0, 2, 1}},
+                                         &stream_callbacks, &client, &error));
+    CU_ASSERT_PTR_NOT_NULL(strstr(error.text, "loopback"));
+    CU_ASSERT_PTR_NULL(world_tcp_listen(host, &at, stream_accepted, &server, &error));
+    live_world_destroy(live);
+}
+
+/* A socket that accepts and never reads: first it is told that bytes wait, and when it goes on all the same, it ends. */
+static void tcp_that_is_not_read_ends_in_time(void)
+{
+    enum { PIECE = 1 << 20 };
+    static uint8_t bytes[PIECE];
+    struct live_world *live = open_world();
+    struct world_host *host = open_host(live, "127.0.0.1");
+    struct stream client = {.live = live};
+    struct sockaddr_in name = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof name;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    CU_ASSERT_EQUAL_FATAL(bind(fd, (struct sockaddr *)&name, len), 0);
+    CU_ASSERT_EQUAL_FATAL(listen(fd, 5), 0);
+    getsockname(fd, (struct sockaddr *)&name, &len);
+    struct address at = address_ipv4(127, 0, 0, 1, ntohs(name.sin_port));
+    client.tcp = world_tcp_connect(host, &at, &stream_callbacks, &client, NULL);
+    end_after(live, 2 * NANOS_PER_S);
+    CU_ASSERT_TRUE(client.connected);
+    size_t waiting = 0, most = 0;
+    for (int i = 0; i < 100 && !client.closed; i++) {
+        waiting = world_tcp_send(client.tcp, bytes, PIECE);
+        most = waiting > most ? waiting : most;
+    }
+    CU_ASSERT_TRUE(most > 32 << 20 && most <= 64 << 20);
+    CU_ASSERT_EQUAL(waiting, 0);
+    end_after(live, 2 * NANOS_PER_S);
+    CU_ASSERT_TRUE(client.closed);
+    CU_ASSERT_PTR_NOT_NULL(strstr(client.reason, "too much"));
+    /* A reset. */
+    struct stream other = {.live = live};
+    other.tcp = world_tcp_connect(host, &at, &stream_callbacks, &other, NULL);
+    end_after(live, 2 * NANOS_PER_S);
+    int first = accept(fd, NULL, NULL), second = accept(fd, NULL, NULL);
+    struct linger hard = {.l_onoff = 1};
+    setsockopt(second, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+    close(second);
+    end_after(live, 2 * NANOS_PER_S);
+    CU_ASSERT_TRUE(other.closed);
+    CU_ASSERT_STRING_EQUAL(other.reason, "Connection reset by peer");
+    close(first);
+    close(fd);
+    live_world_destroy(live);
+}
+
 void live_world_test(void)
 {
     SUITE("live_world", {"timers fire in order and not early", timers_fire_in_order_and_not_early},
@@ -364,5 +564,8 @@ void live_world_test(void)
           {"UDP keeps sizes and order", udp_keeps_sizes_and_order},
           {"UDP batches by destination", udp_batches_by_destination},
           {"a wildcard socket knows its addresses", a_wildcard_socket_knows_its_addresses},
-          {"UDP is refused where it must", udp_is_refused_where_it_must}, {"overflow is counted", overflow_is_counted});
+          {"UDP is refused where it must", udp_is_refused_where_it_must}, {"overflow is counted", overflow_is_counted},
+          {"TCP carries much and tells what waits", tcp_carries_much_and_tells_what_waits},
+          {"TCP ends are told", tcp_ends_are_told},
+          {"TCP that isn't read ends in time", tcp_that_is_not_read_ends_in_time});
 }
