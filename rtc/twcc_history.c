@@ -5,6 +5,9 @@
 #include "rtc/rtp.h"
 
 #define FIRST 0x10000
+/* The receiver's clock is unwrapped within nine years of ticks: no honest one leaves them, and no lie can overflow. */
+#define REMOTE_START ((int64_t)1 << 32)
+#define REMOTE_END ((int64_t)1 << 40)
 
 enum sent_state {
     SENT,
@@ -68,6 +71,12 @@ static void clip(const struct twcc_history *history, struct twcc_reader *reader)
     run->count = end > first ? (uint16_t)(end - first) : 0;
 }
 
+static int64_t unwrap_ticks(int64_t last, uint32_t ticks)
+{
+    int64_t unwrapped = last != 0 ? rtp_unwrap_timestamp(last, ticks) : 0;
+    return unwrapped > 0 && unwrapped < REMOTE_END ? unwrapped : REMOTE_START + ticks;
+}
+
 /* False when the packet's result has been told before. */
 static bool take_status(struct twcc_history *history, uint64_t sequence, bool received, struct twcc_result *result)
 {
@@ -102,11 +111,8 @@ size_t twcc_history_results(struct twcc_history *history, struct twcc_reader *re
         }
         if (!twcc_next(reader, run))
             break;
-        if (run->received) {
-            if (history->remote_ticks == 0)
-                history->remote_ticks = ((int64_t)1 << 32) + run->ticks;
-            history->remote_ticks = rtp_unwrap_timestamp(history->remote_ticks, run->ticks);
-        }
+        if (run->received)
+            history->remote_ticks = unwrap_ticks(history->remote_ticks, run->ticks);
         clip(history, reader);
     }
     return count;

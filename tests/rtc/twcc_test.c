@@ -277,6 +277,34 @@ static void ignores_what_it_never_sent(void)
     twcc_history_clear(&history);
 }
 
+/* A receiver may claim any time: half its clock's range forward in each feedback, or backward. */
+static void keeps_a_lying_clock_in_bounds(void)
+{
+    struct twcc_history history;
+    CU_ASSERT_TRUE_FATAL(twcc_history_init(&history, 64));
+    uint8_t body[20] = {0};
+    struct rtcp_packet packet = {
+        .type = RTCP_TRANSPORT_FEEDBACK, .count = RTCP_FORMAT_TRANSPORT_WIDE, .body = body, .body_len = sizeof body};
+    uint32_t reference = 0;
+    bytes_put16(body + 10, 1);
+    bytes_put16(body + 16, 0x2001); /* one received, small delta */
+    nanos most = 0;
+    nanos least = 0;
+    for (uint32_t i = 0; i < 80000; i++) {
+        reference += i < 40000 ? 0x7fffff : 0x800001; /* of 64 ms */
+        struct twcc_reader reader;
+        struct twcc_result result;
+        bytes_put16(body + 8, (uint16_t)twcc_history_send(&history, 100, i));
+        bytes_put32(body + 12, reference << 8);
+        CU_ASSERT_TRUE_FATAL(twcc_read(&reader, &packet));
+        CU_ASSERT_EQUAL_FATAL(twcc_history_results(&history, &reader, &result, 1), 1);
+        most = result.received > most ? result.received : most;
+        least = result.received < least ? result.received : least;
+    }
+    CU_ASSERT_TRUE(least >= 0 && most < NANOS_NEVER / 16);
+    twcc_history_clear(&history);
+}
+
 /* Random loss both ways against a plain table: what is told last about a packet is what happened to it. */
 static void agrees_with_a_table(void)
 {
@@ -328,5 +356,7 @@ void twcc_test(void)
           {"refuses what does not add up", refuses_what_does_not_add_up}, {"round trips", round_trips},
           {"is compact", is_compact}, {"survives jumps", survives_jumps},
           {"tells what became of packets", tells_what_became_of_packets},
-          {"ignores what it never sent", ignores_what_it_never_sent}, {"agrees with a table", agrees_with_a_table});
+          {"ignores what it never sent", ignores_what_it_never_sent},
+          {"keeps a lying clock in bounds", keeps_a_lying_clock_in_bounds},
+          {"agrees with a table", agrees_with_a_table});
 }
