@@ -8,6 +8,7 @@
 #include "loadgen/nat_matrix.h"
 #include "loadgen/population.h"
 #include "rtc/certificate.h"
+#include "rtc/ntp.h"
 #include "rtc/stun.h"
 #include "rtc/tls_stream.h"
 #include "sfu/sfu.h"
@@ -278,9 +279,10 @@ static void join(void *user, nanos now)
         .shape = s->options->topology == SCENARIO_MESH ? CALL_MESH : CALL_SFU,
         .plan = plan_of(s->scenario, profile),
         .room_has_screen = s->scenario->media.has_screen,
-        .room_size = s->scenario->room_size,
+        .conversation = {.seed = s->scenario->seed,
+                         .room = profile->room,
+                         .people = s->scenario->publishers > 0 ? s->scenario->publishers : s->scenario->room_size},
         .number = profile->number,
-        .conversation_seed = s->scenario->seed ^ (uint64_t)profile->room << 32,
         .certificate = s->certificate,
         .tls = s->tls_client,
         .seed = s->scenario->seed * 0x9e3779b97f4a7c15u + index,
@@ -532,7 +534,7 @@ static bool build(struct simulation *s, struct result_run *run, struct error *er
                 return false;
         }
     }
-    s->ntp_origin = ((uint64_t)VIRTUAL_CLOCK_EPOCH_UNIX_S + 2208988800u) << 32; /* RFC 868: seconds from 1900 to 1970 */
+    s->ntp_origin = ((uint64_t)VIRTUAL_CLOCK_EPOCH_UNIX_S + NTP_UNIX_EPOCH_S) << 32;
     s->certificate = certificate_create(&certificate, error);
     if (s->certificate == NULL)
         return false;

@@ -15,11 +15,12 @@
 
 void audio_source_init(struct audio_source *source, const struct audio_source_config *config)
 {
-    *source = (struct audio_source){.config = *config,
-                                    .rng = rng_of(config->seed, "audio", config->room << 16 | config->who),
-                                    .next = config->start + AUDIO_FRAME,
-                                    .last_sent = config->start};
-    speech_init(&source->speech, config->seed, config->room, config->participants, config->start);
+    *source = (struct audio_source){
+        .config = *config,
+        .rng = rng_of(config->conversation.seed, "audio", config->conversation.room << 16 | config->who),
+        .next = config->start + AUDIO_FRAME,
+        .last_sent = config->start};
+    speech_init(&source->speech, &config->conversation);
 }
 
 void audio_source_set_bitrate(struct audio_source *source, int64_t bitrate_bps)

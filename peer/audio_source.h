@@ -32,11 +32,9 @@ struct audio_source_config {
     int64_t bitrate_bps; /* of speech, Opus payload alone */
     bool vbr;            /* sizes vary by what is said, and silence takes less; else all are alike */
     bool dtx;            /* in silence, one frame every 400 ms */
-    uint64_t seed;
-    uint64_t room; /* with `seed`, the conversation */
-    uint32_t participants;
-    uint32_t who; /* which of them this is */
-    nanos start;
+    struct conversation conversation;
+    uint32_t who; /* which of its people this is */
+    nanos start;  /* of this source */
 };
 
 struct audio_frame {

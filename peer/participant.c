@@ -203,9 +203,7 @@ static void start_talking(struct participant *p, nanos now)
     const struct audio_source_config config = {
         .bitrate_bps = p->config.plan.audio_bps,
         .vbr = true,
-        .seed = p->config.conversation_seed,
-        .room = p->config.conversation_seed >> 32,
-        .participants = p->config.room_size,
+        .conversation = p->config.conversation,
         .who = p->config.number,
         .start = now,
     };

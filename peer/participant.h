@@ -36,9 +36,8 @@ struct participant_config {
     enum call_shape shape;
     struct media_plan plan;
     bool room_has_screen;
-    uint32_t room_size; /* for the conversation: who talks when */
-    uint32_t number;    /* in the room, from 0 */
-    uint64_t conversation_seed;
+    struct conversation conversation;      /* who talks when: the same for everyone in the room */
+    uint32_t number;                       /* in it, from 0 */
     const struct certificate *certificate; /* must outlive the participant, as must `tls` */
     struct tls_context *tls;
     bool relay_only;

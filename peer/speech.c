@@ -6,10 +6,11 @@
 #define MUTUAL_SILENCE_S 0.456
 #define JOINS_IN 0.40
 
-void speech_init(struct speech *speech, uint64_t seed, uint64_t room, uint32_t participants, nanos now)
+void speech_init(struct speech *speech, const struct conversation *conversation)
 {
-    *speech = (struct speech){.rng = rng_of(seed, "speech", room), .participants = participants > 0 ? participants : 1};
-    speech->until = now + (nanos)(rng_exponential(&speech->rng, MUTUAL_SILENCE_S) * 1e9);
+    *speech = (struct speech){.rng = rng_of(conversation->seed, "speech", conversation->room),
+                              .people = conversation->people > 0 ? conversation->people : 1};
+    speech->until = conversation->start + (nanos)(rng_exponential(&speech->rng, MUTUAL_SILENCE_S) * 1e9);
 }
 
 static void change(struct speech *speech)
@@ -17,12 +18,12 @@ static void change(struct speech *speech)
     double mean_s = SINGLE_TALK_S;
     if (speech->talkers == 0) {
         speech->talkers = 1;
-        speech->who[0] = (uint32_t)rng_below(&speech->rng, speech->participants);
+        speech->who[0] = (uint32_t)rng_below(&speech->rng, speech->people);
     } else if (speech->talkers == 2) {
         speech->talkers = 1;
         speech->who[0] = speech->who[rng_below(&speech->rng, 2)];
-    } else if (speech->participants > 1 && rng_unit(&speech->rng) < JOINS_IN) {
-        uint32_t other = (uint32_t)rng_below(&speech->rng, speech->participants - 1);
+    } else if (speech->people > 1 && rng_unit(&speech->rng) < JOINS_IN) {
+        uint32_t other = (uint32_t)rng_below(&speech->rng, speech->people - 1);
         speech->talkers = 2;
         speech->who[1] = other < speech->who[0] ? other : other + 1;
         mean_s = DOUBLE_TALK_S;

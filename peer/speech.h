@@ -12,7 +12,8 @@
  *            +---------->|  double talk   |-----+ one of the two
  *                  40 %  +----------------+
  *
- * The conversation follows from its seed, so each participant of a room runs a copy and they all agree. */
+ * The conversation follows from its seed and runs from its start, so each participant of a room, whenever it comes, runs
+ * a copy and they all agree. The turn of someone who isn't there (yet) is a silence more. */
 #ifndef CONFAB_PEER_SPEECH_H
 #define CONFAB_PEER_SPEECH_H
 
@@ -22,18 +23,25 @@
 #include "base/nanos.h"
 #include "base/rng.h"
 
+/* A room's conversation: whoever is in the room is told the same. */
+struct conversation {
+    uint64_t seed;
+    uint64_t room;
+    uint32_t people; /* who talk, the first to come; at least 1 */
+    nanos start;     /* in silence */
+};
+
 struct speech {
     struct rng rng;
-    uint32_t participants;
+    uint32_t people;
     uint32_t talkers; /* 0 to 2 */
     uint32_t who[2];
     nanos until; /* when the present state ends */
 };
 
-/* `seed` and `room` determine the conversation of `participants` ≥ 1 people, which starts at `now` in silence. */
-void speech_init(struct speech *speech, uint64_t seed, uint64_t room, uint32_t participants, nanos now);
+void speech_init(struct speech *speech, const struct conversation *conversation);
 
-/* Does participant `who` (from 0) talk at `now`? `now` never goes back. */
+/* Does participant `who` (from 0) talk at `now`? `now` never goes back. One who is none of the `people` never does. */
 bool speech_talks(struct speech *speech, uint32_t who, nanos now);
 
 #endif

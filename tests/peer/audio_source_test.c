@@ -9,8 +9,7 @@ static struct audio_source source_of(struct audio_source_config config)
 {
     struct audio_source source;
     config.bitrate_bps = config.bitrate_bps > 0 ? config.bitrate_bps : 32000;
-    config.seed = 1;
-    config.participants = 2;
+    config.conversation = (struct conversation){.seed = 1, .people = 2, .start = config.start};
     audio_source_init(&source, &config);
     return source;
 }

@@ -107,7 +107,7 @@ static void enter(struct meeting *meeting, int who, const char *room, bool scree
                  .layer_count = 2,
                  .screen_bps = 500000},
         .room_has_screen = true,
-        .room_size = 3,
+        .conversation = {.people = 3},
         .number = (uint32_t)who,
         .certificate = meeting->certificate,
         .seed = (uint64_t)who + 1,

@@ -18,7 +18,7 @@ static struct shares listen(uint32_t participants, nanos duration)
     struct shares shares = {0};
     struct speech speeches[8];
     for (uint32_t i = 0; i < participants; i++)
-        speech_init(&speeches[i], 7, 3, participants, 0);
+        speech_init(&speeches[i], &(struct conversation){.seed = 7, .room = 3, .people = participants});
     double steps = (double)(duration / STEP);
     for (nanos now = 0; now < duration; now += STEP) {
         int talking = 0;
@@ -56,4 +56,31 @@ static void shares_the_floor(void)
     CU_ASSERT_DOUBLE_EQUAL(shares.first, 0.854 / (0.854 + 0.456), 0.03);
 }
 
-void speech_test(void) { SUITE("speech", {"follows P.59", follows_p59}, {"shares the floor", shares_the_floor}); }
+/* One who comes later hears the same conversation. */
+static void goes_on_without_the_late(void)
+{
+    const struct conversation conversation = {.seed = 1, .room = 2, .people = 3, .start = 5 * NANOS_PER_S};
+    struct speech early[3];
+    struct speech late[3];
+    int turns = 0;
+    for (uint32_t i = 0; i < 3; i++)
+        speech_init(&early[i], &conversation);
+    for (nanos now = 0; now < HOUR / 12; now += STEP) {
+        for (uint32_t i = 0; i < 3; i++) {
+            bool talks = speech_talks(&early[i], i, now);
+            if (now == 60 * NANOS_PER_S)
+                speech_init(&late[i], &conversation);
+            if (now >= 60 * NANOS_PER_S)
+                CU_ASSERT_EQUAL(speech_talks(&late[i], i, now), talks);
+            CU_ASSERT_FALSE(talks && now < conversation.start);
+            turns += talks;
+        }
+    }
+    CU_ASSERT_TRUE(turns > 1000);
+}
+
+void speech_test(void)
+{
+    SUITE("speech", {"follows P.59", follows_p59}, {"shares the floor", shares_the_floor},
+          {"goes on without the late", goes_on_without_the_late});
+}
