@@ -325,8 +325,11 @@ void ns3c_tcp_reset(struct ns3c_tcp *tcp);
 
 /* --- captures ------------------------------------------------------------------------------------------------------ */
 
+/* Virtual time 0 on the wall clock of captures: 2026-01-01T00:00:00Z. */
+#define NS3C_EPOCH_UNIX_S 1767225600
+
 /* A pcapng file with one interface, named for it, for each host or side of a router that is captured into it. Timestamps
- * are 2026-01-01T00:00:00Z plus virtual time, in nanoseconds. Packets are framed as Ethernet, because libpcap reads no file
+ * are NS3C_EPOCH_UNIX_S plus virtual time, in nanoseconds. Packets are framed as Ethernet, because libpcap reads no file
  * with several interfaces of raw IP; the MAC addresses are made up: 02:00:00 and the interface's number for the one who
  * is captured, 02:ff:ff:ff:ff:ff for whoever is at the other end. */
 struct ns3c_capture;

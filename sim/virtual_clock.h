@@ -7,9 +7,11 @@
 #define CONFAB_SIM_VIRTUAL_CLOCK_H
 
 #include "base/nanos.h"
+#include "sim/ns3c.h"
 
-/* What the wall clock says at virtual time 0: 2025-01-01T00:00:00Z. */
-#define VIRTUAL_CLOCK_EPOCH_UNIX_S 1735689600
+/* What the wall clock says at virtual time 0: what captures say, so that certificates, sender reports and TURN's
+ * credentials in them agree with when they were sent. */
+#define VIRTUAL_CLOCK_EPOCH_UNIX_S NS3C_EPOCH_UNIX_S
 
 /* From now on, in this thread, the wall clock stands at the epoch plus what `now(user)` says at each reading. */
 void virtual_clock_install(nanos (*now)(void *user), void *user);

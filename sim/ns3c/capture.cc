@@ -8,8 +8,7 @@
 
 using namespace ns3c;
 
-/* 2026-01-01T00:00:00Z */
-static const uint64_t EPOCH_NS = UINT64_C(1767225600) * 1000000000;
+static const uint64_t EPOCH_NS = UINT64_C(1000000000) * NS3C_EPOCH_UNIX_S;
 
 enum { ETHERNET_HEADER = 14 };
 

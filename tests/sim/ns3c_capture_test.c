@@ -214,7 +214,7 @@ static void media_may_be_cut_short_and_nothing_else(void)
         char expected[128];
         /* 14 + 20 + 8 bytes of headers; 2026-01-01T00:00:00Z. */
         snprintf(expected, sizeof expected, "%u\t%u\t%llu.%09zu\t02:ff:ff:ff:ff:ff\n", 42 + cases[i][2],
-                 42 + cases[i][1], 1767225600ull + i, i);
+                 42 + cases[i][1], (unsigned long long)NS3C_EPOCH_UNIX_S + i, i);
         CU_ASSERT_EQUAL(strncmp(line, expected, strlen(expected)), 0);
         line = strchr(line, '\n') + 1;
     }

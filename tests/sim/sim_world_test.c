@@ -6,6 +6,8 @@
 #if CONFAB_SIM
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "tests/support/sim_fixture.h"
@@ -498,6 +500,40 @@ static struct trace run_traced(uint64_t seed, const char *path)
     return trace;
 }
 
+/* Libraries read the time that captures have. */
+static void one_wall_clock(void)
+{
+    struct sim_world *sim = sim_fixture(1);
+    struct error error;
+    struct timeval at;
+    char command[200];
+    char out[64] = "";
+    struct trace trace = {0};
+    struct world_host *hosts[] = {sim_fixture_server(sim, "a", 1), sim_fixture_server(sim, "b", 1)};
+    const struct sim_capture_config config = {.hosts = hosts, .host_count = 1};
+    char path[] = "/tmp/confab-clock-XXXXXX";
+    int fd = mkstemp(path);
+    CU_ASSERT_TRUE_FATAL(fd >= 0);
+    close(fd);
+    CU_ASSERT_TRUE_FATAL(sim_world_capture(sim, path, &config, &error));
+    struct address local = sim_fixture_address(hosts[0], 4, 4000);
+    struct address remote = sim_fixture_address(hosts[1], 4, 4000);
+    struct world_udp *udp = world_udp_open(hosts[0], &local, traced, &trace, &error);
+    sim_fixture_run(sim, 3 * S + 250 * MS);
+    CU_ASSERT_EQUAL(gettimeofday(&at, NULL), 0);
+    world_udp_send(udp, &(struct datagram){.remote = remote, .data = (uint8_t *)"x", .len = 1}, 1);
+    sim_fixture_run(sim, 4 * S);
+    CU_ASSERT_TRUE(sim_world_finish_captures(sim, &error));
+    sim_world_destroy(sim);
+    snprintf(command, sizeof command, "tshark -r %s -T fields -e frame.time_epoch 2>/dev/null", path);
+    FILE *pipe = popen(command, "r");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(pipe);
+    CU_ASSERT_PTR_NOT_NULL(fgets(out, sizeof out, pipe));
+    CU_ASSERT_EQUAL(pclose(pipe), 0);
+    CU_ASSERT_DOUBLE_EQUAL(strtod(out, NULL), (double)at.tv_sec + (double)at.tv_usec / 1e6, 0.001);
+    remove(path);
+}
+
 static bool same_bytes(const char *a, const char *b, size_t *len)
 {
     FILE *files[2] = {fopen(a, "rb"), fopen(b, "rb")};
@@ -573,7 +609,8 @@ void sim_world_test(void)
           {"TCP through NATs, both families", tcp_through_nats}, {"TCP to nobody is refused", tcp_to_nobody_is_refused},
           {"links change", links_change}, {"a cut ends and a death does not", a_cut_ends_and_a_death_does_not},
           {"sites are apart", sites_are_apart}, {"progress is called and may stop", progress_is_called_and_may_stop},
-          {"same seed, same events and captures", same_seed_same_bytes}, {"a thousand clients", a_thousand_clients});
+          {"one wall clock", one_wall_clock}, {"same seed, same events and captures", same_seed_same_bytes},
+          {"a thousand clients", a_thousand_clients});
 }
 
 #else
