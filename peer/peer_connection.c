@@ -225,6 +225,6 @@ struct connection *peer_connection_connection(struct peer_connection *pc) { retu
 
 void peer_connection_close(struct peer_connection *pc, nanos now)
 {
-    transport_close(transport_of(pc), now);
+    connection_close(pc->connection, now);
     drain(pc, now);
 }

@@ -31,11 +31,14 @@ struct connection {
     char cname[CNAME_CAP];
     nanos report_due;
     struct traffic sent, received;
+    struct data_channels *data; /* NULL: none were agreed on */
+    uint64_t data_sent, data_received;
     bool up;       /* media may flow */
     bool by_relay; /* the last packet went into a relay: it comes out of the transport */
 };
 
 static void receive_media(void *user, enum transport_media kind, uint8_t *data, size_t len, nanos now);
+static void receive_data(void *user, const uint8_t *data, size_t len, nanos now);
 
 struct connection *connection_create(const struct connection_config *config, struct error *error)
 {
@@ -54,7 +57,8 @@ struct connection *connection_create(const struct connection_config *config, str
     c->receiver.network_latency = config->network_latency;
     struct transport_config transport = config->transport;
     transport.media = receive_media;
-    transport.media_user = c;
+    transport.data = receive_data;
+    transport.media_user = transport.data_user = c;
     if (!media_sender_init(&c->sender, &config->congestion, &config->extensions, config->ntp_origin, config->seed,
                            error)) {
         free(c);
@@ -72,6 +76,7 @@ void connection_destroy(struct connection *c)
 {
     if (c == NULL)
         return;
+    data_channels_destroy(c->data);
     transport_destroy(c->transport);
     media_sender_clear(&c->sender);
     media_receiver_clear(&c->receiver);
@@ -240,6 +245,71 @@ int connection_read(struct connection *c, int socket, const struct address *remo
     return transport_read(c->transport, socket, remote, data, len, now);
 }
 
+/* --- data channels -------------------------------------------------------------------------------------------------------- */
+
+bool connection_enable_data(struct connection *c, const struct data_channels_config *config, struct error *error)
+{
+    if (c->data == NULL)
+        c->data = data_channels_create(config, error);
+    if (c->data != NULL)
+        transport_expect_data(c->transport);
+    return c->data != NULL;
+}
+
+struct data_channels *connection_data(struct connection *c) { return c->data; }
+
+static void tell_data(struct connection *c, nanos now)
+{
+    struct data_channel_event event;
+    while (data_channels_event(c->data, &event, now)) {
+        if (c->callbacks->data != NULL)
+            c->callbacks->data(c->user, &event, now);
+    }
+}
+
+static void receive_data(void *user, const uint8_t *data, size_t len, nanos now)
+{
+    struct connection *c = user;
+    if (c->data == NULL || data_channels_read(c->data, data, len, now) < 0)
+        return;
+    c->data_received += len;
+    tell_data(c, now);
+}
+
+/* True when a packet went to DTLS, and comes out of the transport. */
+static bool write_data(struct connection *c, uint8_t *buf, size_t cap, nanos now)
+{
+    if (c->data == NULL || data_channels_deadline(c->data) > now)
+        return false;
+    tell_data(c, now);
+    ssize_t len = data_channels_write(c->data, buf, cap, now);
+    if (len <= 0)
+        return false;
+    c->data_sent += (size_t)len;
+    transport_send_data(c->transport, buf, (size_t)len, now);
+    return true;
+}
+
+static void start_data(struct connection *c, nanos now)
+{
+    bool client = transport_role(c->transport) == DTLS_CLIENT;
+    if (c->data == NULL || data_channels_started(c->data))
+        return;
+    /* Out of memory: nothing but data channels suffers, which never open. */
+    data_channels_start(c->data, client, transport_data_max(c->transport), now, NULL);
+}
+
+void connection_close(struct connection *c, nanos now)
+{
+    uint8_t buf[DTLS_MTU_DEFAULT];
+    if (c->data != NULL) {
+        data_channels_abort(c->data, now);
+        while (write_data(c, buf, sizeof buf, now))
+            ;
+    }
+    transport_close(c->transport, now);
+}
+
 /* --- out ----------------------------------------------------------------------------------------------------------------- */
 
 bool connection_send(struct connection *c, struct send_stream *stream, const struct media_packet *packet, nanos now)
@@ -319,6 +389,8 @@ static void note_state(struct connection *c, nanos now)
         rate_changed(c, now);
     }
     c->up = up;
+    if (up)
+        start_data(c, now);
 }
 
 ssize_t connection_write(struct connection *c, struct transport_route *route, uint8_t *buf, size_t cap, nanos now)
@@ -343,6 +415,8 @@ ssize_t connection_write(struct connection *c, struct transport_route *route, ui
             if (c->sender.target_bps != before)
                 rate_changed(c, now);
         }
+        if (len == 0 && write_data(c, buf, cap, now))
+            continue;
         if (len == 0)
             return 0;
         enum transport_seal sealed = transport_seal(c->transport, kind, buf, &len, cap, route, now);
@@ -367,6 +441,8 @@ nanos connection_deadline(const struct connection *c)
         return deadline;
     deadline = nanos_min(deadline, c->report_due);
     deadline = nanos_min(deadline, media_receiver_deadline(&c->receiver));
+    if (c->data != NULL)
+        deadline = nanos_min(deadline, data_channels_started(c->data) ? data_channels_deadline(c->data) : 0);
     return nanos_min(deadline, media_sender_deadline(&c->sender));
 }
 
@@ -412,6 +488,8 @@ struct connection_statistics connection_statistics(const struct connection *c)
         .retransmitted_packets = c->sender.retransmitted_packets,
         .retransmitted_bytes = c->sender.retransmitted_bytes,
         .packets_dropped = c->sender.dropped,
+        .data_bytes_sent = c->data_sent,
+        .data_bytes_received = c->data_received,
         .rtt = rtt,
         .queued_bytes = pacer_stats(c->sender.pacer).queued_bytes,
     };

@@ -6,6 +6,7 @@
  *                                            ^ rates
  *     connection_read --> SRTP --> RTCP --> congestion control, reports, key frame requests, NACK -> RTX
  *                              --> RTP --> receive_stream: statistics, NACK, RTX undone --> packet()
+ *                    --> DTLS --> SCTP --> data channels (rtc/data_channel.h) --> data()
  *
  * The owner carries datagrams and streams as rtc/transport.h says, calls connection_write until it gives 0 after
  * everything that it does to a connection, and again at connection_deadline. */
@@ -21,6 +22,7 @@
 #include "base/histogram.h"
 #include "base/nanos.h"
 #include "rtc/congestion_control.h"
+#include "rtc/data_channel.h"
 #include "rtc/media_receiver.h"
 #include "rtc/media_sender.h"
 #include "rtc/receive_stream.h"
@@ -45,10 +47,12 @@ struct connection_callbacks {
     void (*rate)(void *user, int64_t target_bps, nanos now);
     /* Too much was lost for NACK to mend: ask for a key frame with connection_request_key_frame. */
     void (*stuck)(void *user, struct receive_stream *stream, nanos now);
+    /* Something about a data channel. */
+    void (*data)(void *user, const struct data_channel_event *event, nanos now);
 };
 
 struct connection_config {
-    struct transport_config transport; /* its `media` is the connection's own */
+    struct transport_config transport; /* its `media` and `data` are the connection's own */
     struct congestion_control_config congestion;
     struct rtp_extension_map extensions; /* as negotiated; connection_set_extensions changes it */
     const char *cname;                   /* RFC 8834, section 4.9; copied */
@@ -107,6 +111,18 @@ nanos connection_deadline(const struct connection *connection);
 int connection_read(struct connection *connection, int socket, const struct address *remote, uint8_t *data, size_t len,
                     nanos now);
 
+/* --- data channels ------------------------------------------------------------------------------------------------------- */
+
+/* They were agreed on. Again: nothing changes. The association begins when DTLS stands. */
+bool connection_enable_data(struct connection *connection, const struct data_channels_config *config,
+                            struct error *error);
+
+/* To open channels by; NULL before connection_enable_data. */
+struct data_channels *connection_data(struct connection *connection);
+
+/* Says goodbye: SCTP's abort, DTLS' close_notify, and relays are given back; then drain connection_write a last time. */
+void connection_close(struct connection *connection, nanos now);
+
 /* --- rates and statistics ------------------------------------------------------------------------------------------------- */
 
 /* What the encoders or layers could use at most, so that probing knows where to stop. */
@@ -120,6 +136,7 @@ struct connection_statistics {
     uint64_t streams_sent, streams_received;   /* that had a packet; retransmissions belong to what they repeat */
     uint64_t padding_sent, retransmitted_packets, retransmitted_bytes;
     uint64_t packets_dropped; /* that were to be sent: no path, queue full */
+    uint64_t data_bytes_sent, data_bytes_received; /* SCTP packets, as DTLS carries them */
     nanos rtt;                /* by RTCP, else by ICE; 0 while unknown */
     size_t queued_bytes;      /* in the pacer */
 };

@@ -71,6 +71,8 @@ struct data_channels {
     char reason[REASON_CAP];
 };
 
+static void take_end(struct data_channels *channels, const char *reason);
+
 /* --- life ---------------------------------------------------------------------------------------------------------------- */
 
 struct data_channels *data_channels_create(const struct data_channels_config *config, struct error *error)
@@ -128,12 +130,18 @@ bool data_channels_start(struct data_channels *channels, bool dtls_client, size_
                                                    .message_max = channels->config.message_max};
     channels->dtls_client = dtls_client;
     channels->association = sctp_association_create(&config, now, error);
-    if (channels->association != NULL)
-        sctp_association_hold(channels->association, channels->held);
-    return channels->association != NULL;
+    if (channels->association == NULL) {
+        take_end(channels, "no SCTP association can be made");
+        return false;
+    }
+    sctp_association_hold(channels->association, channels->held);
+    return true;
 }
 
-bool data_channels_started(const struct data_channels *channels) { return channels->association != NULL; }
+bool data_channels_started(const struct data_channels *channels)
+{
+    return channels->association != NULL || channels->over;
+}
 
 void data_channels_abort(struct data_channels *channels, nanos now)
 {
@@ -539,10 +547,10 @@ ssize_t data_channels_write(struct data_channels *channels, uint8_t *buf, size_t
 
 nanos data_channels_deadline(const struct data_channels *channels)
 {
-    if (channels->association == NULL)
-        return NANOS_NEVER;
     bool sends = channels->up && !channels->blocked && channels->sending != NULL;
-    return sends || channels->telling != NULL ? 0 : sctp_association_deadline(channels->association);
+    if (sends || channels->telling != NULL)
+        return 0;
+    return channels->association != NULL ? sctp_association_deadline(channels->association) : NANOS_NEVER;
 }
 
 /* True when there is a message to tell. */

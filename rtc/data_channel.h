@@ -22,7 +22,7 @@ struct data_channels;
 struct data_channel;
 
 enum {
-    DATA_CHANNELS_MAX = 64, /* of one connection, each way opened */
+    DATA_CHANNELS_MAX = 32, /* of one connection, whoever opened them */
     /* What waits in a channel's queue at most, in bytes, unless configured otherwise. */
     DATA_CHANNEL_QUEUE_DEFAULT = 16 * 1024 * 1024,
 };
@@ -65,7 +65,8 @@ struct data_channels *data_channels_create(const struct data_channels_config *co
 /* NULL is allowed. */
 void data_channels_destroy(struct data_channels *channels);
 
-/* DTLS stands. Its client takes even ids, its server odd ones (RFC 8832, section 6); `mtu`: of its payload. */
+/* DTLS stands. Its client takes even ids, its server odd ones (RFC 8832, section 6); `mtu`: of its payload. When no
+ * association can be made, false and `error`: all channels end. */
 bool data_channels_start(struct data_channels *channels, bool dtls_client, size_t mtu, nanos now, struct error *error);
 bool data_channels_started(const struct data_channels *channels);
 

@@ -345,7 +345,7 @@ static int take_next(struct sctp_association *a, struct sctp_association_event *
     socklen_t info_len = sizeof info;
     unsigned info_type = SCTP_RECVV_NOINFO;
     int flags = 0;
-    if (a->socket == NULL || a->held)
+    if (a->socket == NULL || a->held || (usrsctp_get_events(a->socket) & SCTP_EVENT_READ) == 0)
         return -1;
     if (!make_room(a)) {
         end(a, "out of memory");

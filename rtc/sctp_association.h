@@ -23,7 +23,7 @@ struct sctp_association;
 
 enum {
     /* That either side can send on. RFC 8831, section 6.2, would like 65,535; each costs memory from the beginning. */
-    SCTP_STREAMS = 128,
+    SCTP_STREAMS = 64,
     SCTP_PORT_DEFAULT = 5000,
     /* The largest message that we take, and say so (a=max-message-size, RFC 8841, section 6). */
     SCTP_MESSAGE_MAX = 262144,

@@ -8,6 +8,10 @@
 /* Sockets that were closed are freed by timers of some 20 ms. */
 enum { ENDING_STEP_MS = 100, ENDING_STEPS = 20 };
 
+/* How finely usrsctp is told of time, as its own threads do: it walks all its timers each time, and every association
+ * has one. */
+enum { TICK_MS = 10 };
+
 struct place {
     sctp_stack_output *output; /* NULL: free */
     void *user;
@@ -118,7 +122,7 @@ void sctp_stack_quit(uint32_t number)
 void sctp_stack_enter(nanos now)
 {
     pthread_mutex_lock(&stack.lock);
-    int64_t passed_ms = (now - stack.origin) / NANOS_PER_MS;
+    int64_t passed_ms = (now - stack.origin) / (TICK_MS * NANOS_PER_MS) * TICK_MS;
     if (passed_ms > stack.told_ms) {
         usrsctp_handle_timers((uint32_t)(passed_ms - stack.told_ms));
         stack.told_ms = passed_ms;

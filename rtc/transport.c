@@ -45,6 +45,8 @@ struct transport {
     struct srtp_session *inbound;
     enum srtp_profile profile;
     enum dtls_role role;
+    bool expects_data;
+    bool secured; /* DTLS stands, and SRTP if it was agreed on */
     struct fingerprint fingerprints[TRANSPORT_FINGERPRINTS_MAX];
     size_t fingerprint_count;
 
@@ -172,6 +174,8 @@ const char *transport_password(const struct transport *t) { return ice_agent_pas
 enum transport_state transport_state(const struct transport *t) { return t->state; }
 struct transport_times transport_times(const struct transport *t) { return t->times; }
 enum srtp_profile transport_profile(const struct transport *t) { return t->profile; }
+enum dtls_role transport_role(const struct transport *t) { return t->role; }
+void transport_expect_data(struct transport *t) { t->expects_data = true; }
 
 /* --- relays ------------------------------------------------------------------------------------------------------------- */
 
@@ -402,15 +406,18 @@ static void start_srtp(struct transport *t, nanos now)
     struct srtp_keys keys;
     const struct srtp_session_config outbound = {.direction = SRTP_OUTBOUND};
     const struct srtp_session_config inbound = {.direction = SRTP_INBOUND};
-    bool ready = dtls_export_srtp(t->dtls, &keys, &error) &&
-                 (t->outbound = srtp_session_create(&keys, &outbound, &error)) != NULL &&
-                 (t->inbound = srtp_session_create(&keys, &inbound, &error)) != NULL;
+    bool exported = dtls_export_srtp(t->dtls, &keys, &error);
+    bool media = exported || !t->expects_data || error.code != ERROR_PROTOCOL;
+    bool ready = !media || (exported && (t->outbound = srtp_session_create(&keys, &outbound, &error)) != NULL &&
+                            (t->inbound = srtp_session_create(&keys, &inbound, &error)) != NULL);
     if (!ready) {
         enter(t, TRANSPORT_FAILED, error.text);
         return;
     }
-    t->profile = keys.profile;
+    if (media)
+        t->profile = keys.profile;
     memset(&keys, 0, sizeof keys);
+    t->secured = true;
     t->times.dtls_connected = now;
     enter(t, TRANSPORT_CONNECTED, NULL);
 }
@@ -430,7 +437,9 @@ static void handle_dtls_events(struct transport *t, nanos now)
             enter(t, TRANSPORT_CLOSED, NULL);
             break;
         case DTLS_EVENT_DATA:
-            break; /* no data channel was negotiated */
+            if (t->config.data != NULL)
+                t->config.data(t->config.data_user, event.data, event.len, now);
+            break;
         }
     }
 }
@@ -449,7 +458,7 @@ static void ice_state_changed(struct transport *t, enum ice_state state, nanos n
             t->times.ice_connected = now;
         if (t->dtls == NULL)
             start_dtls(t);
-        else if (t->outbound != NULL && t->inbound != NULL)
+        else if (t->secured)
             enter(t, TRANSPORT_CONNECTED, NULL);
         break;
     case ICE_STATE_DISCONNECTED:
@@ -527,7 +536,7 @@ void transport_end_of_candidates(struct transport *t, nanos now)
 
 void transport_restart(struct transport *t, nanos now)
 {
-    if (t->state == TRANSPORT_FAILED && t->dtls != NULL && t->outbound == NULL)
+    if (t->state == TRANSPORT_FAILED && t->dtls != NULL && !t->secured)
         return; /* the peer was not who it should be: another path wouldn't help */
     ice_agent_restart(t->ice);
     if (t->state == TRANSPORT_FAILED)
@@ -734,6 +743,13 @@ enum transport_seal transport_seal(struct transport *t, enum transport_media kin
         return TRANSPORT_DROPPED;
     return route_packet(t, t->path_base, &t->path_remote, buf, *len, route, now);
 }
+
+bool transport_send_data(struct transport *t, const uint8_t *data, size_t len, nanos now)
+{
+    return t->secured && t->has_path && ice_agent_may_send(t->ice) && dtls_send(t->dtls, data, len, now);
+}
+
+size_t transport_data_max(const struct transport *t) { return t->secured ? dtls_payload_max(t->dtls) : 0; }
 
 nanos transport_deadline(const struct transport *t)
 {

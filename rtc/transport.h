@@ -63,6 +63,9 @@ struct transport_config {
     /* An authentic packet arrived; it is in the clear, and may be changed in place. */
     void (*media)(void *user, enum transport_media kind, uint8_t *data, size_t len, nanos now);
     void *media_user;
+    /* A DTLS record arrived, with SCTP in it (RFC 8261). NULL: nobody wants it. */
+    void (*data)(void *user, const uint8_t *data, size_t len, nanos now);
+    void *data_user;
 };
 
 enum transport_state {
@@ -170,6 +173,16 @@ enum transport_seal {
 };
 enum transport_seal transport_seal(struct transport *transport, enum transport_media kind, uint8_t *buf, size_t *len,
                                    size_t cap, struct transport_route *route, nanos now);
+
+/* Data channels were agreed on: the peer, if it has no media, need not agree on keys for SRTP. */
+void transport_expect_data(struct transport *transport);
+
+/* Sends a DTLS record of application data, which comes out of transport_write; at most transport_data_max bytes (0 before
+ * DTLS stands). False when it was dropped: not connected, no consent, too much waits. */
+bool transport_send_data(struct transport *transport, const uint8_t *data, size_t len, nanos now);
+size_t transport_data_max(const struct transport *transport);
+/* Ours, once the other side's description is known. */
+enum dtls_role transport_role(const struct transport *transport);
 
 nanos transport_deadline(const struct transport *transport);
 

@@ -187,7 +187,7 @@ void sfu_leave(struct sfu_participant *p, nanos now)
 {
     struct sfu *sfu = p->sfu;
     if (p->connection != NULL) {
-        transport_close(connection_transport(p->connection), now);
+        connection_close(p->connection, now);
         drain(sfu, p->connection, now);
         send_batch(sfu);
     }
