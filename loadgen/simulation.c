@@ -404,7 +404,7 @@ static bool strike(struct simulation *s, size_t index, nanos now, struct error *
         sim_world_cut(client_of(s, fault)->host);
         break;
     case SCENARIO_SET:
-        snprintf(what, sizeof what, "room%u/%u: link changed", fault->room, fault->client);
+        snprintf(what, sizeof what, "room%u/%u's link changed", fault->room, fault->client);
         sim_world_get_link(client_of(s, fault)->host, &up, &down);
         s->before[index][0] = up;
         s->before[index][1] = down;

@@ -1,78 +1,312 @@
 #include "report/verdict.h"
 
+#include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-static const struct result_run *other_of(const struct result *result, const struct result_run *run)
+static const char size_sweep[] = "rooms.size=";
+
+enum choice { CHOICE_MESH, CHOICE_SFU, CHOICE_NEITHER, CHOICE_NOBODY };
+
+/* Mesh and SFU at one point of the sweep. */
+struct pair {
+    const struct result_run *mesh, *sfu;
+    enum choice choice;
+    char mesh_falls_short[160], sfu_falls_short[160]; /* why; empty when it does not */
+};
+
+__attribute__((format(printf, 2, 3))) static void say(struct result *result, const char *format, ...)
+{
+    size_t at = strlen(result->verdict);
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(result->verdict + at, sizeof result->verdict - at, format, arguments);
+    va_end(arguments);
+}
+
+static double streams_missing(const struct result_run *run)
+{
+    return run->streams_expected == 0 ? 0 : 1 - (double)run->streams_received / (double)run->streams_expected;
+}
+
+/* Why `run` serves worse than `other`; empty when it does not. */
+static void shortfall(const struct result_run *run, const struct result_run *other, char *why, size_t cap)
+{
+    double frozen = result_frozen_s_per_minute(run);
+    double other_frozen = result_frozen_s_per_minute(other);
+    bool video = other->video_kbps.count > 0;
+    why[0] = '\0';
+    if (run->clients_joined < other->clients_joined)
+        snprintf(why, cap, "%" PRIu64 " of %" PRIu64 " clients fail to join, against %" PRIu64,
+                 run->clients_planned - run->clients_joined, run->clients_planned,
+                 other->clients_planned - other->clients_joined);
+    else if (streams_missing(run) > streams_missing(other) + 0.02)
+        snprintf(why, cap, "%.0f %% of the media never arrive, against %.0f %%", 100 * streams_missing(run),
+                 100 * streams_missing(other));
+    else if (video && run->video_kbps.mean < 0.8 * other->video_kbps.mean)
+        snprintf(why, cap, "each video gets %.0f kbit/s, against %.0f", run->video_kbps.mean, other->video_kbps.mean);
+    else if (video && frozen > other_frozen + 1)
+        snprintf(why, cap, "video freezes %.1f s a minute, against %.1f", frozen, other_frozen);
+    else if (run->mos_audio > 0 && run->mos_audio < other->mos_audio - 0.3)
+        snprintf(why, cap, "the audio's MOS is %.1f, against %.1f", run->mos_audio, other->mos_audio);
+    else if (other->latency_ms.count > 0 && run->latency_ms.p95 > other->latency_ms.p95 + 100)
+        snprintf(why, cap, "the latency's p95 is %.0f ms, against %.0f", run->latency_ms.p95, other->latency_ms.p95);
+}
+
+static enum choice choose(const struct pair *pair)
+{
+    bool mesh = pair->mesh_falls_short[0] == '\0';
+    bool sfu = pair->sfu_falls_short[0] == '\0';
+    if (pair->mesh->clients_joined == 0 && pair->sfu->clients_joined == 0)
+        return CHOICE_NOBODY;
+    if (mesh && sfu)
+        return pair->mesh->cost.per_hour <= pair->sfu->cost.per_hour ? CHOICE_MESH : CHOICE_SFU;
+    return mesh ? CHOICE_MESH : sfu ? CHOICE_SFU : CHOICE_NEITHER;
+}
+
+static bool is_mesh(const struct result_run *run) { return strcmp(run->topology, "mesh") == 0; }
+
+static const struct result_run *sfu_beside(const struct result *result, const struct result_run *mesh)
 {
     for (size_t i = 0; i < result->run_count; i++) {
-        const struct result_run *other = &result->runs[i];
-        if (strcmp(other->sweep, run->sweep) == 0 && strcmp(other->topology, run->topology) != 0)
-            return other;
+        if (strcmp(result->runs[i].sweep, mesh->sweep) == 0 && !is_mesh(&result->runs[i]))
+            return &result->runs[i];
     }
     return NULL;
 }
 
-/* Why mesh serves worse than the SFU at this size; empty when it does not. */
-static void shortfall(const struct result_run *mesh, const struct result_run *sfu, char *why, size_t cap)
+static size_t find_pairs(const struct result *result, struct pair *pairs)
 {
-    why[0] = '\0';
-    if (mesh->clients_joined < sfu->clients_joined)
-        snprintf(why, cap, "%llu clients fail to join it against %llu",
-                 (unsigned long long)(mesh->clients_planned - mesh->clients_joined),
-                 (unsigned long long)(sfu->clients_planned - sfu->clients_joined));
-    else if (mesh->video_kbps.count > 0 && mesh->video_kbps.mean < 0.8 * sfu->video_kbps.mean)
-        snprintf(why, cap, "its uplinks leave %.0f kbit/s for each video against %.0f through the SFU",
-                 mesh->video_kbps.mean, sfu->video_kbps.mean);
-    else if (result_frozen_s_per_minute(mesh) > result_frozen_s_per_minute(sfu) + 1)
-        snprintf(why, cap, "video freezes %.1f s a minute against %.1f", result_frozen_s_per_minute(mesh),
-                 result_frozen_s_per_minute(sfu));
-    else if (mesh->latency_ms.p95 > sfu->latency_ms.p95 + 100)
-        snprintf(why, cap, "its latency p95 is %.0f ms against %.0f", mesh->latency_ms.p95, sfu->latency_ms.p95);
+    size_t count = 0;
+    for (size_t i = 0; i < result->run_count; i++) {
+        const struct result_run *mesh = &result->runs[i];
+        struct pair *pair = &pairs[count];
+        *pair = (struct pair){.mesh = mesh, .sfu = is_mesh(mesh) ? sfu_beside(result, mesh) : NULL};
+        if (pair->sfu == NULL)
+            continue;
+        shortfall(pair->mesh, pair->sfu, pair->mesh_falls_short, sizeof pair->mesh_falls_short);
+        shortfall(pair->sfu, pair->mesh, pair->sfu_falls_short, sizeof pair->sfu_falls_short);
+        pair->choice = choose(pair);
+        count++;
+    }
+    return count;
+}
+
+/* --- phrases --------------------------------------------------------------------------------------------------------- */
+
+static void say_quality(struct result *result, const struct result_run *run, const struct result_run *other)
+{
+    if (run->video_kbps.count > 0 && other->video_kbps.count > 0)
+        say(result, "video %.0f against %.0f kbit/s", run->video_kbps.mean, other->video_kbps.mean);
+    else
+        say(result, "audio MOS %.1f against %.1f", run->mos_audio, other->mos_audio);
+    say(result, ", latency p95 %.0f against %.0f ms", run->latency_ms.p95, other->latency_ms.p95);
+}
+
+static void say_cost(struct result *result, const struct result_run *run, const struct result_run *other)
+{
+    if (other->cost.per_hour > 0)
+        say(result, " at %.2f against %.2f an hour", run->cost.per_hour, other->cost.per_hour);
+    else if (is_mesh(run))
+        say(result, " without an SFU");
+    if (is_mesh(run) && run->turn_egress_kbps > 0)
+        say(result, ", TURN for %.0f %% of its connections %s", 100 * run->turn_fallback.connections,
+            other->cost.per_hour > 0 ? "included" : "still needed");
+}
+
+/* Why it is the one chosen. */
+static void say_reason(struct result *result, const struct pair *pair)
+{
+    bool mesh = pair->choice == CHOICE_MESH;
+    const char *other_falls_short = mesh ? pair->sfu_falls_short : pair->mesh_falls_short;
+    if (pair->choice == CHOICE_NEITHER) {
+        say(result, "in a mesh %s, at the SFU %s", pair->mesh_falls_short, pair->sfu_falls_short);
+    } else if (other_falls_short[0] != '\0') {
+        say(result, "%s %s", mesh ? "at the SFU" : "in a mesh", other_falls_short);
+    } else {
+        const struct result_run *run = mesh ? pair->mesh : pair->sfu;
+        const struct result_run *other = mesh ? pair->sfu : pair->mesh;
+        say(result, "as good as the %s (", mesh ? "SFU" : "mesh");
+        say_quality(result, run, other);
+        say(result, ")");
+        say_cost(result, run, other);
+    }
+}
+
+static const char *plural(uint64_t count) { return count == 1 ? "" : "s"; }
+
+/* What the fault that hit most did to one topology; a mesh doesn't even notice that an SFU dies. */
+static void say_damage(struct result *result, const struct result_run *run, const char *what)
+{
+    const char *where = is_mesh(run) ? "in the mesh" : "at the SFU";
+    for (uint32_t i = 0; i < run->fault_count; i++) {
+        const struct result_fault *fault = &run->faults[i];
+        if (strcmp(fault->what, what) != 0 || fault->clients_hit == 0)
+            continue;
+        say(result, " %" PRIu64 " of %" PRIu64 " clients %s lost their media", fault->clients_hit, run->clients_planned,
+            where);
+        if (fault->clients_recovered == 0)
+            say(result, " for good");
+        else if (fault->clients_recovered < fault->clients_hit)
+            say(result, ", %" PRIu64 " of them for good", fault->clients_hit - fault->clients_recovered);
+        else
+            say(result, " for %.1f s", fault->media_gap_ms_p50 / 1e3);
+        return;
+    }
+    say(result, " nobody %s lost media", where);
+}
+
+static const struct result_fault *worst_fault(const struct result_run *run)
+{
+    const struct result_fault *worst = NULL;
+    for (uint32_t i = 0; run != NULL && i < run->fault_count; i++) {
+        if (worst == NULL || run->faults[i].clients_hit > worst->clients_hit)
+            worst = &run->faults[i];
+    }
+    return worst;
+}
+
+static void say_faults(struct result *result, const struct result_run *run, const struct result_run *other)
+{
+    const struct result_fault *fault = worst_fault(run);
+    const struct result_fault *also = worst_fault(other);
+    if (fault == NULL || (also != NULL && also->clients_hit > fault->clients_hit))
+        fault = also;
+    if (fault == NULL)
+        return;
+    say(result, "; with %s at %.1f s", fault->what, fault->at_s);
+    say_damage(result, run, fault->what);
+    if (other != NULL) {
+        say(result, " and");
+        say_damage(result, other, fault->what);
+    }
+}
+
+static bool sweeps_size(const struct result_run *run)
+{
+    return strncmp(run->sweep, size_sweep, sizeof size_sweep - 1) == 0;
+}
+
+static void say_size(struct result *result, const struct result_run *run)
+{
+    if (run->sweep[0] != '\0' && !sweeps_size(run))
+        say(result, " with %s", run->sweep);
+    else
+        say(result, " with %" PRIu32 " participant%s", run->room_size, plural(run->room_size));
+}
+
+/* --- sentences ------------------------------------------------------------------------------------------------------- */
+
+static void say_choice(struct result *result, enum choice choice, bool first)
+{
+    static const char *const begins[] = {"Mesh is the better choice here", "Choose the SFU here",
+                                         "Neither is the better choice here", "Nobody can join here"};
+    static const char *const goes_on[] = {"mesh is the better choice", "choose the SFU", "neither is the better choice",
+                                          "nobody can join"};
+    say(result, "%s", first ? begins[choice] : goes_on[choice]);
+}
+
+static void say_why(struct result *result, const struct pair *pair)
+{
+    if (pair->choice == CHOICE_NOBODY && pair->mesh->first_error[0] != '\0')
+        say(result, " (%s)", pair->mesh->first_error);
+    else if (pair->choice != CHOICE_NOBODY)
+        say(result, ": ");
+    if (pair->choice != CHOICE_NOBODY)
+        say_reason(result, pair);
+}
+
+/* How many of the pairs, from the first, come to the same choice. */
+static size_t run_length(const struct pair *pairs, size_t count)
+{
+    size_t length = 1;
+    while (length < count && pairs[length].choice == pairs[0].choice)
+        length++;
+    return length;
+}
+
+/* The first stretch of sizes with one answer, then the next. Of a sweep of something else, the same by its values. */
+static void compare(struct result *result, const struct pair *pairs, size_t count)
+{
+    size_t same = run_length(pairs, count);
+    const struct pair *last = &pairs[same - 1];
+    bool sizes = sweeps_size(pairs[0].mesh);
+    say_choice(result, pairs[0].choice, true);
+    if (count == 1)
+        say_size(result, last->mesh);
+    else if (same == count && !sizes)
+        say(result, " with every value tried");
+    else if (sizes && pairs[0].choice == CHOICE_MESH)
+        say(result, " %sup to %" PRIu32 " participants", same == count ? "at every size tried, " : "",
+            last->mesh->room_size);
+    else if (same == count)
+        say(result, " at every size tried, from %" PRIu32 " participants on", pairs[0].mesh->room_size);
+    else
+        say_size(result, last->mesh);
+    /* Of a stretch the hardest case speaks: for mesh the largest room, for the SFU the smallest. */
+    const struct pair *speaks = pairs[0].choice == CHOICE_MESH ? last : &pairs[0];
+    say_why(result, speaks);
+    say_faults(result, speaks->mesh, speaks->sfu);
+    if (same == count) {
+        say(result, ".");
+        return;
+    }
+    const struct pair *next = &pairs[same];
+    if (sizes)
+        say(result, "; from %" PRIu32 " on ", next->mesh->room_size);
+    else
+        say(result, "; with %s ", next->mesh->sweep);
+    say_choice(result, next->choice, false);
+    say_why(result, next);
+    say(result, ".");
+}
+
+/* One topology alone: how it fares, at both ends of a sweep. */
+static void describe(struct result *result)
+{
+    const struct result_run *first = &result->runs[0];
+    const struct result_run *last = &result->runs[result->run_count - 1];
+    bool sweep = first != last;
+    say(result, "%s", is_mesh(first) ? "In a mesh" : "At the SFU");
+    say_size(result, last);
+    if (last->clients_joined == last->clients_planned)
+        say(result, " everyone joins");
+    else if (last->clients_joined == 0)
+        say(result, " nobody joins");
+    else
+        say(result, " %" PRIu64 " of %" PRIu64 " clients join", last->clients_joined, last->clients_planned);
+    if (last->clients_joined == 0 && last->first_error[0] != '\0')
+        say(result, " (%s)", last->first_error);
+    if (last->video_kbps.count > 0) {
+        say(result, "; each video gets %.0f kbit/s", last->video_kbps.mean);
+        if (sweep && first->video_kbps.count > 0)
+            say(result, " (%.0f with %s)", first->video_kbps.mean, first->sweep);
+        say(result, " and freezes %.1f s a minute", result_frozen_s_per_minute(last));
+    } else if (last->mos_audio > 0) {
+        say(result, "; the audio's MOS is %.1f", last->mos_audio);
+    }
+    if (last->latency_ms.count > 0)
+        say(result, ", latency p95 %.0f ms", last->latency_ms.p95);
+    if (last->turn_egress_kbps > 0)
+        say(result, ", TURN relays %.0f %% of the connections", 100 * last->turn_fallback.connections);
+    if (last->cost.per_hour > 0)
+        say(result, ", at %.2f an hour", last->cost.per_hour);
+    say_faults(result, last, NULL);
+    say(result, ".");
 }
 
 void verdict_write(struct result *result)
 {
-    uint32_t best = 0;
-    uint32_t first_worse = 0;
-    uint32_t compared = 0;
-    const struct result_run *good_mesh = NULL;
-    const struct result_run *good_sfu = NULL;
-    char reason[160] = "";
     result->verdict[0] = '\0';
-    for (size_t i = 0; i < result->run_count; i++) {
-        const struct result_run *mesh = &result->runs[i];
-        const struct result_run *sfu = strcmp(mesh->topology, "mesh") == 0 ? other_of(result, mesh) : NULL;
-        if (sfu == NULL || mesh->matrix.count > 0)
-            continue;
-        char why[160];
-        compared++;
-        shortfall(mesh, sfu, why, sizeof why);
-        if (why[0] == '\0' && first_worse == 0) {
-            best = mesh->room_size;
-            good_mesh = mesh;
-            good_sfu = sfu;
-        } else if (why[0] != '\0' && first_worse == 0) {
-            first_worse = mesh->room_size;
-            snprintf(reason, sizeof reason, "%s", why);
-        }
-    }
-    if (compared == 0)
+    if (result->run_count == 0 || result->runs[0].matrix.count > 0)
         return;
-    if (best == 0)
-        snprintf(result->verdict, sizeof result->verdict,
-                 "Choose the SFU here already at %u participants: in a mesh %s.", first_worse, reason);
-    else if (first_worse == 0)
-        snprintf(result->verdict, sizeof result->verdict,
-                 "Mesh is the better choice here at every size tried, up to %u participants: as good as the SFU (video "
-                 "%.0f against %.0f kbit/s, latency p95 %.0f against %.0f ms) without paying for one.",
-                 best, good_mesh->video_kbps.mean, good_sfu->video_kbps.mean, good_mesh->latency_ms.p95,
-                 good_sfu->latency_ms.p95);
-    else
-        snprintf(result->verdict, sizeof result->verdict,
-                 "Mesh is the better choice here up to %u participants: as good as the SFU (video %.0f against %.0f "
-                 "kbit/s, latency p95 %.0f against %.0f ms) at %.2f against %.2f an hour; from %u on choose the SFU, "
-                 "because in a mesh %s.",
-                 best, good_mesh->video_kbps.mean, good_sfu->video_kbps.mean, good_mesh->latency_ms.p95,
-                 good_sfu->latency_ms.p95, good_mesh->cost.per_hour, good_sfu->cost.per_hour, first_worse, reason);
+    struct pair *pairs = calloc(result->run_count, sizeof *pairs);
+    size_t count = pairs != NULL ? find_pairs(result, pairs) : 0;
+    if (count > 0)
+        compare(result, pairs, count);
+    else if (pairs != NULL)
+        describe(result);
+    free(pairs);
 }
