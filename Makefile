@@ -19,7 +19,7 @@ DEFINES = -D_GNU_SOURCE -DCONFAB_VERSION='"$(VERSION)"' -DCONFAB_SIM=$(SIM) -DCO
 CFLAGS = -std=c17 $(OPTIMIZE) $(WARNINGS) $(SANITIZE) -I. $(DEFINES) -MMD -MP -fPIC
 CXXFLAGS = -std=c++17 $(OPTIMIZE) $(WARNINGS) -Wno-missing-field-initializers $(SANITIZE) -I. $(DEFINES) -MMD -MP -fPIC
 LDFLAGS = $(SANITIZE) -rdynamic
-LDLIBS = -lssl -lcrypto -lusrsctp -lpcap -lyaml -ljansson -luv -ldl -lm -lpthread
+LDLIBS = -lssl -lcrypto -lusrsctp -lpcap -lyaml -ljansson -lwebsockets -luv -ldl -lm -lpthread
 NS3LIBS = -lns3-internet -lns3-virtual-net-device -lns3-point-to-point -lns3-csma -lns3-wifi -lns3-traffic-control \
           -lns3-mobility -lns3-network -lns3-core
 

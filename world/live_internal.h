@@ -196,7 +196,8 @@ void live_streams_destroy(struct live_world *live);
 
 /* --- channels (live_channel.c) ------------------------------------------------------------------------------------------ */
 
-/* When the world goes, after all handles were closed and before the loop is. */
+/* When the world goes: after all handles were closed, and after the loop has run empty. */
+void live_channels_close(struct live_world *live);
 void live_channels_destroy(struct live_world *live);
 
 struct world_channel_listener *live_channel_listen(struct world_host *host, const struct address *local,

@@ -134,13 +134,6 @@ struct live_world *live_world_create(const struct live_world_config *config, str
     return live;
 }
 
-static void close_rest(uv_handle_t *handle, void *argument)
-{
-    (void)argument;
-    if (!uv_is_closing(handle))
-        uv_close(handle, NULL);
-}
-
 void live_world_destroy(struct live_world *live)
 {
     if (live == NULL)
@@ -149,7 +142,7 @@ void live_world_destroy(struct live_world *live)
         while (host->handles != NULL)
             live_handle_close(host->handles);
     }
-    live_channels_destroy(live);
+    live_channels_close(live);
     live_streams_destroy(live);
     while (live->hosts != NULL) {
         struct world_host *host = live->hosts;
@@ -158,8 +151,11 @@ void live_world_destroy(struct live_world *live)
     }
     live_poll_close(live->timer_poll);
     deadline_heap_clear(&live->deadlines);
-    uv_walk(&live->loop, close_rest, NULL);
+    uv_close((uv_handle_t *)&live->prepare, NULL);
+    if (live->stop.type == UV_ASYNC)
+        uv_close((uv_handle_t *)&live->stop, NULL);
     uv_run(&live->loop, UV_RUN_DEFAULT);
+    live_channels_destroy(live);
     uv_loop_close(&live->loop);
     free(live->receiver);
     free(live->egress);

@@ -29,8 +29,10 @@
 #include "world/internet.h"
 #include "world/world.h"
 
-struct uv_loop_s;
 struct live_world;
+struct uv_loop_s;
+struct web;
+struct web_channel_target;
 
 struct live_world_config {
     uint64_t seed;    /* of NATs and links */
@@ -67,6 +69,14 @@ struct world *live_world_of(struct live_world *live);
 
 /* The loop, for those who bring other libraries to it. Run the world, not the loop. */
 struct uv_loop_s *live_world_loop(struct live_world *live);
+
+/* HTTP and WebSocket on it (world/web.h), which its channels use; made when first asked for. NULL and `error`. */
+struct web *live_world_web(struct live_world *live, struct error *error);
+
+/* As world_channel_connect, to any WebSocket server (world/web_channel.h). */
+struct world_channel *live_channel_open(struct world_host *host, const struct web_channel_target *target,
+                                        const struct world_channel_callbacks *callbacks, void *user,
+                                        struct error *error);
 
 /* RFC 5905's 32.32 timestamp of the world's time 0, and the same in Unix seconds. */
 uint64_t live_world_ntp_origin(const struct live_world *live);
