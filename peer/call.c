@@ -217,7 +217,7 @@ static uint32_t draw_ssrc(struct call *call)
 
 static struct send_stream *add_stream(struct call *call, const struct session_media *local,
                                       const struct session_codec *codec, const char *rid, uint32_t ssrc,
-                                      uint32_t rtx_ssrc, nanos now)
+                                      uint32_t rtx_ssrc)
 {
     bool audio = local->kind == SESSION_AUDIO;
     const struct session_codec *rtx = session_retransmission_of(local, codec->payload_type);
@@ -234,7 +234,7 @@ static struct send_stream *add_stream(struct call *call, const struct session_me
     };
     snprintf(config.mid, sizeof config.mid, "%.16s", local->mid);
     snprintf(config.rid, sizeof config.rid, "%s", rid);
-    return connection_add_send_stream(call_connection(call), &config, now);
+    return connection_add_send_stream(call_connection(call), &config);
 }
 
 static void start_video(struct call *call, struct video_sender *sender, bool is_screen,
@@ -251,7 +251,7 @@ static void start_video(struct call *call, struct video_sender *sender, bool is_
     for (size_t i = 0; i < sender->count; i++) {
         uint32_t ssrc = local->ssrc_count > 0 ? local->ssrcs[0].ssrc : draw_ssrc(call);
         uint32_t rtx = local->ssrc_count > 0 ? local->ssrcs[0].retransmission : draw_ssrc(call);
-        video_sender_set_stream(sender, i, add_stream(call, local, codec, simulcast ? rids[i] : "", ssrc, rtx, now));
+        video_sender_set_stream(sender, i, add_stream(call, local, codec, simulcast ? rids[i] : "", ssrc, rtx));
     }
 }
 
@@ -263,7 +263,7 @@ static void start_sending(struct call *call, const struct session_media *local, 
     bool screen = strcmp(local->track_id, track_ids[TRACK_SCREEN]) == 0;
     if (local->kind == SESSION_AUDIO && plan->audio && call->audio == NULL) {
         uint32_t ssrc = local->ssrc_count > 0 ? local->ssrcs[0].ssrc : draw_ssrc(call);
-        call->audio = add_stream(call, local, codec, "", ssrc, 0, now);
+        call->audio = add_stream(call, local, codec, "", ssrc, 0);
     } else if (local->kind == SESSION_VIDEO && screen && plan->screen && !call->has_screen) {
         start_video(call, &call->screen, true, local, codec, now);
         call->has_screen = true;

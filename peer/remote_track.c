@@ -31,6 +31,8 @@ void remote_track_destroy(struct remote_track *track)
 {
     if (track == NULL)
         return;
+    if (track->frames != NULL)
+        frame_buffer_clear(track->frames);
     free(track->frames);
     free(track);
 }

@@ -91,9 +91,9 @@ void connection_set_extensions(struct connection *c, const struct rtp_extension_
     c->receiver.extensions = *extensions;
 }
 
-struct send_stream *connection_add_send_stream(struct connection *c, const struct send_stream_config *config, nanos now)
+struct send_stream *connection_add_send_stream(struct connection *c, const struct send_stream_config *config)
 {
-    return media_sender_add(&c->sender, config, now);
+    return media_sender_add(&c->sender, config);
 }
 
 void connection_remove_send_stream(struct connection *c, struct send_stream *stream)
@@ -471,12 +471,16 @@ static uint64_t streams_received(const struct connection *c)
     return count;
 }
 
-struct connection_statistics connection_statistics(const struct connection *c)
+nanos connection_rtt(const struct connection *c)
 {
     struct transport_path_info path;
-    nanos rtt = c->sender.rtt;
-    if (rtt == 0 && transport_path(c->transport, &path))
-        rtt = path.rtt;
+    if (c->sender.rtt == 0 && transport_path(c->transport, &path))
+        return path.rtt;
+    return c->sender.rtt;
+}
+
+struct connection_statistics connection_statistics(const struct connection *c)
+{
     return (struct connection_statistics){
         .packets_sent = c->sent.packets,
         .bytes_sent = c->sent.bytes,
@@ -490,7 +494,7 @@ struct connection_statistics connection_statistics(const struct connection *c)
         .packets_dropped = c->sender.dropped,
         .data_bytes_sent = c->data_sent,
         .data_bytes_received = c->data_received,
-        .rtt = rtt,
+        .rtt = connection_rtt(c),
         .queued_bytes = pacer_stats(c->sender.pacer).queued_bytes,
     };
 }

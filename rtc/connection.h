@@ -77,8 +77,7 @@ void connection_set_extensions(struct connection *connection, const struct rtp_e
 /* --- streams ------------------------------------------------------------------------------------------------------------- */
 
 /* NULL when out of memory or when the SSRC is taken. The stream is the connection's. */
-struct send_stream *connection_add_send_stream(struct connection *connection, const struct send_stream_config *config,
-                                               nanos now);
+struct send_stream *connection_add_send_stream(struct connection *connection, const struct send_stream_config *config);
 void connection_remove_send_stream(struct connection *connection, struct send_stream *stream);
 
 /* NULL when out of memory, when the SSRC is taken or there are 1,024 already. With SSRC 0 the stream is recognised by
@@ -129,6 +128,9 @@ void connection_close(struct connection *connection, nanos now);
 void connection_set_allocated(struct connection *connection, int64_t bps, nanos now);
 int64_t connection_target_bps(const struct connection *connection);
 
+/* By RTCP, else by ICE; 0 while unknown. */
+nanos connection_rtt(const struct connection *connection);
+
 struct connection_statistics {
     /* SRTP as it was on the wire: header, payload and authentication tag, of media, retransmissions and padding. */
     uint64_t packets_sent, bytes_sent;
@@ -137,7 +139,7 @@ struct connection_statistics {
     uint64_t padding_sent, retransmitted_packets, retransmitted_bytes;
     uint64_t packets_dropped; /* that were to be sent: no path, queue full */
     uint64_t data_bytes_sent, data_bytes_received; /* SCTP packets, as DTLS carries them */
-    nanos rtt;                /* by RTCP, else by ICE; 0 while unknown */
+    nanos rtt;                /* connection_rtt */
     size_t queued_bytes;      /* in the pacer */
 };
 struct connection_statistics connection_statistics(const struct connection *connection);

@@ -1,8 +1,11 @@
 #include "rtc/frame_buffer.h"
 
+#include <stdlib.h>
+
 #include "rtc/frame_trailer.h"
 #include "rtc/vp8.h"
 
+#define CAPACITY_FIRST 4
 #define ALL_LAYERS 0x0f
 #define UPPER_LAYERS 0x0e
 
@@ -41,9 +44,16 @@ void frame_buffer_init(struct frame_buffer *buffer, const struct frame_buffer_co
         buffer->config.key_frame_wait = FRAME_BUFFER_KEY_FRAME_WAIT;
 }
 
+void frame_buffer_clear(struct frame_buffer *buffer)
+{
+    free(buffer->frames);
+    struct frame_buffer_config config = buffer->config;
+    frame_buffer_init(buffer, &config);
+}
+
 static struct pending_frame *frame_at(struct frame_buffer *buffer, size_t i)
 {
-    return &buffer->frames[(buffer->head + i) % FRAME_BUFFER_FRAMES];
+    return &buffer->frames[(buffer->head + i) & (buffer->capacity - 1)];
 }
 
 /* --- what may follow what --- */
@@ -132,6 +142,22 @@ static bool is_decodable(const struct frame_buffer *buffer, const struct decoded
 
 /* --- frames come and go --- */
 
+/* Twice the room; false when it is large enough already, or memory is out. */
+static bool grow(struct frame_buffer *buffer)
+{
+    size_t capacity = buffer->capacity == 0 ? CAPACITY_FIRST : 2 * buffer->capacity;
+    struct pending_frame *frames = capacity <= FRAME_BUFFER_FRAMES ? malloc(capacity * sizeof *frames) : NULL;
+    if (frames == NULL)
+        return false;
+    for (size_t i = 0; i < buffer->count; i++)
+        frames[i] = *frame_at(buffer, i);
+    free(buffer->frames);
+    buffer->frames = frames;
+    buffer->capacity = capacity;
+    buffer->head = 0;
+    return true;
+}
+
 static void drop_oldest(struct frame_buffer *buffer)
 {
     const struct pending_frame *frame = frame_at(buffer, 0);
@@ -139,7 +165,7 @@ static void drop_oldest(struct frame_buffer *buffer)
     buffer->has_floor = true;
     buffer->floor = frame->timestamp;
     buffer->floor_end = frame->has_end ? frame->last : 0;
-    buffer->head = (buffer->head + 1) % FRAME_BUFFER_FRAMES;
+    buffer->head = (buffer->head + 1) & (buffer->capacity - 1);
     buffer->count--;
     buffer->dropped++;
     buffer->changed = true;
@@ -172,7 +198,7 @@ static struct pending_frame *frame_for(struct frame_buffer *buffer, const struct
     }
     if (buffer->has_floor && !rtp_timestamp_after(packet->timestamp, buffer->floor))
         return NULL;
-    if (buffer->count == FRAME_BUFFER_FRAMES) {
+    if (buffer->count == buffer->capacity && !grow(buffer)) {
         if (place == 0)
             return NULL;
         give_up_oldest(buffer, now);

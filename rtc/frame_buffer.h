@@ -132,10 +132,13 @@ struct frame_buffer {
     size_t head; /* frames are a ring, by rising timestamp */
     size_t count;
     uint64_t arrived[BIT_RING_WORDS(FRAME_BUFFER_SEQUENCES)];
-    struct pending_frame frames[FRAME_BUFFER_FRAMES];
+    struct pending_frame *frames; /* a ring of `capacity`, a power of two up to FRAME_BUFFER_FRAMES */
+    size_t capacity;
 };
 
+/* Costs no memory until a packet comes. */
 void frame_buffer_init(struct frame_buffer *buffer, const struct frame_buffer_config *config);
+void frame_buffer_clear(struct frame_buffer *buffer);
 
 /* Takes a packet. False when it was a duplicate or too late to be of use. After it, call frame_buffer_next until that is
  * false, then frame_buffer_wants_key_frame. */

@@ -110,6 +110,7 @@ bool media_sender_report_block(struct media_sender *sender, const struct rtcp_re
         /* As RFC 6298 smooths. */
         sender->rtt = sender->rtt == 0 ? rtt : (7 * sender->rtt + rtt) / 8;
         congestion_control_rtt(sender->congestion, sender->rtt, now);
+        retransmission_buffer_set_rtt(&stream->buffer, sender->rtt);
     }
     if (loss.expected > 0 && sender->extensions.id[RTP_EXTENSION_TRANSPORT_SEQUENCE] == 0)
         congestion_control_loss_report(sender->congestion, loss.lost > 0 ? loss.lost : 0, loss.expected, now);
@@ -136,7 +137,7 @@ static void choose_padding_stream(struct media_sender *sender)
     }
 }
 
-struct send_stream *media_sender_add(struct media_sender *sender, const struct send_stream_config *config, nanos now)
+struct send_stream *media_sender_add(struct media_sender *sender, const struct send_stream_config *config)
 {
     struct send_stream *stream = media_sender_find(sender, config->ssrc);
     if (stream != NULL || config->ssrc == 0 || (stream = calloc(1, sizeof *stream)) == NULL)
@@ -146,14 +147,6 @@ struct send_stream *media_sender_add(struct media_sender *sender, const struct s
     stream->fir_number = -1;
     send_statistics_init(&stream->statistics, config->ssrc, config->clock_rate, sender->ntp_origin);
     retransmission_buffer_init(&stream->buffer, config->buffer_window, config->buffer_bytes);
-    if (!config->audio) {
-        stream->guard = malloc(sizeof *stream->guard);
-        if (stream->guard == NULL) {
-            free(stream);
-            return NULL;
-        }
-        retransmission_guard_init(stream->guard, RETRANSMISSION_MIN_BPS, RETRANSMISSION_BURST_BYTES, now);
-    }
     HASH_ADD(hh, sender->streams, config.ssrc, sizeof stream->config.ssrc, stream);
     choose_padding_stream(sender);
     return stream;
@@ -245,6 +238,15 @@ bool media_sender_send(struct media_sender *sender, struct send_stream *stream, 
     return queued;
 }
 
+/* Most streams are never asked to repeat anything. */
+static bool add_guard(struct send_stream *stream, nanos now)
+{
+    stream->guard = stream->config.audio ? NULL : malloc(sizeof *stream->guard);
+    if (stream->guard != NULL)
+        retransmission_guard_init(stream->guard, RETRANSMISSION_MIN_BPS, RETRANSMISSION_BURST_BYTES, now);
+    return stream->guard != NULL;
+}
+
 bool media_sender_resend(struct media_sender *sender, struct send_stream *stream, const struct media_packet *packet,
                          nanos now)
 {
@@ -253,7 +255,7 @@ bool media_sender_resend(struct media_sender *sender, struct send_stream *stream
     bool rtx = stream->config.rtx_ssrc != 0;
     int64_t rate = (int64_t)(RETRANSMISSION_SHARE * (double)sender->target_bps);
     nanos rtt = sender->rtt > 0 ? sender->rtt : NACK_RTT_DEFAULT;
-    if (stream->guard == NULL)
+    if (stream->guard == NULL && !add_guard(stream, now))
         return false;
     retransmission_guard_set_rate(stream->guard, rate > RETRANSMISSION_MIN_BPS ? rate : RETRANSMISSION_MIN_BPS, now);
     if (!retransmission_guard_allow(stream->guard, packet->sequence, packet->payload_len, rtt, now))

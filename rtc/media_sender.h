@@ -56,7 +56,7 @@ void media_sender_clear(struct media_sender *sender);
 /* The path is up: from now on there is something to probe. */
 void media_sender_start(struct media_sender *sender, nanos now);
 
-struct send_stream *media_sender_add(struct media_sender *sender, const struct send_stream_config *config, nanos now);
+struct send_stream *media_sender_add(struct media_sender *sender, const struct send_stream_config *config);
 void media_sender_remove(struct media_sender *sender, struct send_stream *stream);
 struct send_stream *media_sender_find(struct media_sender *sender, uint32_t ssrc);
 

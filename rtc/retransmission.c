@@ -19,16 +19,23 @@ struct record {
     uint16_t sequence;
 };
 
-void retransmission_buffer_init(struct retransmission_buffer *buffer, nanos window, size_t bytes_max)
+void retransmission_buffer_init(struct retransmission_buffer *buffer, nanos window_max, size_t bytes_max)
 {
-    *buffer = (struct retransmission_buffer){.window = window, .bytes_max = bytes_max & ~(size_t)3};
+    *buffer = (struct retransmission_buffer){
+        .window = window_max, .window_max = window_max, .bytes_max = bytes_max & ~(size_t)3};
+}
+
+void retransmission_buffer_set_rtt(struct retransmission_buffer *buffer, nanos rtt)
+{
+    nanos window = RETRANSMISSION_WINDOW_MIN + RETRANSMISSION_ROUND_TRIPS * rtt;
+    buffer->window = window < buffer->window_max ? window : buffer->window_max;
 }
 
 void retransmission_buffer_clear(struct retransmission_buffer *buffer)
 {
     free(buffer->bytes);
     free(buffer->index);
-    retransmission_buffer_init(buffer, buffer->window, buffer->bytes_max);
+    retransmission_buffer_init(buffer, buffer->window_max, buffer->bytes_max);
 }
 
 static size_t record_size(size_t len) { return sizeof(struct record) + ((len + 3) & ~(size_t)3); }
@@ -98,6 +105,7 @@ static void append(struct retransmission_buffer *buffer, size_t at, struct recor
 static void resize(struct retransmission_buffer *buffer, size_t cap, size_t index_size)
 {
     struct retransmission_buffer resized = {.window = buffer->window,
+                                            .window_max = buffer->window_max,
                                             .bytes_max = buffer->bytes_max,
                                             .bytes = malloc(cap),
                                             .cap = cap,
@@ -131,11 +139,11 @@ static void make_room(struct retransmission_buffer *buffer, size_t size)
     if ((buffer->count + 1) * 4 > index_size * 3 && index_size < INDEX_MAX)
         index_size *= 2; /* a stream with gaps needs more places than it has packets */
     size_t cap = buffer->cap;
-    if (buffer->used + size < cap / 4 && cap > CAP_FIRST) {
+    if (buffer->used + size < cap / 3 && cap > CAP_FIRST) {
         cap = cap / 2 & ~(size_t)3;
         index_size = index_size > INDEX_FIRST && buffer->count * 4 < index_size ? index_size / 2 : index_size;
     } else if (place_for(buffer, size) == SIZE_MAX && cap < buffer->bytes_max) {
-        size_t grown = cap + cap / 2 > CAP_FIRST ? (cap + cap / 2) & ~(size_t)3 : CAP_FIRST;
+        size_t grown = cap + cap / 4 > CAP_FIRST ? (cap + cap / 4) & ~(size_t)3 : CAP_FIRST;
         cap = grown < buffer->used + size ? buffer->used + size : grown;
         cap = cap < buffer->bytes_max ? cap : buffer->bytes_max;
     }

@@ -13,8 +13,12 @@
 
 /* --- buffer --- */
 
+#define RETRANSMISSION_ROUND_TRIPS 3                   /* a packet is lost, and repeated, and that is lost too */
+#define RETRANSMISSION_WINDOW_MIN (200 * NANOS_PER_MS) /* its turn in the pacer; reordering, requests in batches */
+
 struct retransmission_buffer {
     nanos window;     /* older packets are gone */
+    nanos window_max; /* what it is while the round trip is unknown, and at most */
     size_t bytes_max; /* … and what would not fit into this */
     uint8_t *bytes;   /* a ring of records; grows and shrinks with what is in it */
     size_t cap;
@@ -27,9 +31,12 @@ struct retransmission_buffer {
 };
 
 /* Costs no memory until something is stored. Then a packet takes its own bytes, 8 of header, 5 to 11 of index, and the
- * ring is at most half as large again (and some 8 KiB) as what was in it. */
-void retransmission_buffer_init(struct retransmission_buffer *buffer, nanos window, size_t bytes_max);
+ * ring is at most a quarter larger (and some 8 KiB) than what was in it. */
+void retransmission_buffer_init(struct retransmission_buffer *buffer, nanos window_max, size_t bytes_max);
 void retransmission_buffer_clear(struct retransmission_buffer *buffer);
+
+/* Fits the window to the round trip, up to window_max: what nobody will ask for any more takes no memory. */
+void retransmission_buffer_set_rtt(struct retransmission_buffer *buffer, nanos rtt);
 
 /* Keeps a copy of an RTP packet in clear (it goes by the sequence number in its header) sent or received at `now`, and
  * drops what is too old. False when it doesn't fit, or memory is out: then it can't be asked for. */

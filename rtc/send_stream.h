@@ -30,7 +30,7 @@ struct send_stream {
     struct send_stream_config config;
     struct send_statistics statistics;
     struct retransmission_buffer buffer;
-    struct retransmission_guard *guard; /* NULL for audio */
+    struct retransmission_guard *guard; /* NULL until something is to be repeated */
     uint16_t rtx_sequence;
     int fir_number;          /* of the last FIR heeded; −1 before the first */
     uint64_t packets, bytes; /* RTP with headers, without retransmissions */

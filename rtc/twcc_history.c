@@ -8,6 +8,7 @@
 /* The receiver's clock is unwrapped within nine years of ticks: no honest one leaves them, and no lie can overflow. */
 #define REMOTE_START ((int64_t)1 << 32)
 #define REMOTE_END ((int64_t)1 << 40)
+#define CAPACITY_FIRST 64
 
 enum sent_state {
     SENT,
@@ -21,10 +22,11 @@ struct twcc_sent {
     uint8_t state;
 };
 
-bool twcc_history_init(struct twcc_history *history, size_t capacity)
+bool twcc_history_init(struct twcc_history *history, size_t capacity_max)
 {
-    *history = (struct twcc_history){.capacity = capacity, .next = FIRST, .settled = FIRST};
-    history->sent = calloc(capacity, sizeof *history->sent);
+    *history = (struct twcc_history){
+        .capacity = CAPACITY_FIRST, .capacity_max = capacity_max, .next = FIRST, .settled = FIRST, .first = FIRST};
+    history->sent = calloc(CAPACITY_FIRST, sizeof *history->sent);
     return history->sent != NULL;
 }
 
@@ -46,8 +48,31 @@ static void settle(struct twcc_history *history, uint64_t sequence)
         history->in_flight_bytes -= sent_at(history, history->settled)->size;
 }
 
+static uint64_t oldest(const struct twcc_history *history)
+{
+    uint64_t oldest = history->next - history->capacity;
+    return oldest > history->first ? oldest : history->first;
+}
+
+/* Makes twice the room; without memory for it, packets are forgotten earlier. */
+static void grow(struct twcc_history *history)
+{
+    struct twcc_history grown = *history;
+    grown.capacity = 2 * history->capacity;
+    grown.first = oldest(history);
+    grown.sent = malloc(grown.capacity * sizeof *grown.sent);
+    if (grown.sent == NULL)
+        return;
+    for (uint64_t sequence = grown.first; sequence < grown.next; sequence++)
+        *sent_at(&grown, sequence) = *sent_at(history, sequence);
+    free(history->sent);
+    *history = grown;
+}
+
 uint64_t twcc_history_send(struct twcc_history *history, size_t size, nanos now)
 {
+    if (2 * (history->next - history->settled) >= history->capacity && history->capacity < history->capacity_max)
+        grow(history);
     uint64_t sequence = history->next++;
     if (sequence - history->settled >= history->capacity)
         settle(history, sequence - history->capacity + 1);
@@ -61,12 +86,11 @@ static void clip(const struct twcc_history *history, struct twcc_reader *reader)
 {
     struct twcc_status *run = &reader->run;
     int64_t next = (int64_t)history->next;
-    int64_t oldest = next - (int64_t)history->capacity > FIRST ? next - (int64_t)history->capacity : FIRST;
     /* From the base, so that a message that claims most of the number space isn't taken to come round again. */
     int64_t first =
         rtp_unwrap_sequence(next - 1, reader->base_sequence) + (uint16_t)(run->sequence - reader->base_sequence);
     int64_t end = first + run->count < next ? first + run->count : next;
-    first = first > oldest ? first : oldest;
+    first = first > (int64_t)oldest(history) ? first : (int64_t)oldest(history);
     run->sequence = (uint16_t)first;
     run->count = end > first ? (uint16_t)(end - first) : 0;
 }

@@ -16,15 +16,17 @@ struct twcc_sent;
 struct twcc_history {
     struct twcc_sent *sent; /* a ring, 16 bytes each */
     size_t capacity;
+    size_t capacity_max;
     uint64_t next;    /* the number that the next packet gets; starts at 65536, so its low bits at 0 */
+    uint64_t first;   /* nothing before it is remembered */
     uint64_t settled; /* the first number that no feedback has gone past */
     size_t in_flight_bytes;
     int64_t remote_ticks; /* the receiver's clock, unwrapped, as of the last feedback; 0 before the first */
 };
 
-/* `capacity`: how many packets are remembered, a power of two up to 32768: those of a round trip and a feedback
- * interval, twice over. False when out of memory. */
-bool twcc_history_init(struct twcc_history *history, size_t capacity);
+/* Remembers twice the packets that wait for feedback: those of a round trip and a feedback interval. `capacity_max`: how
+ * many at most, a power of two from 64 to 32768. False when out of memory. */
+bool twcc_history_init(struct twcc_history *history, size_t capacity_max);
 void twcc_history_clear(struct twcc_history *history);
 
 /* A packet of `size` bytes leaves at `now`. Returns its number, of which the low 16 bits go into the packet. */

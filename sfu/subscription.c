@@ -61,7 +61,7 @@ void subscription_start(struct subscription *s, const struct send_stream_config 
     stream.user = s;
     if (s->stream != NULL)
         return;
-    s->stream = connection_add_send_stream(s->subscriber->connection, &stream, now);
+    s->stream = connection_add_send_stream(s->subscriber->connection, &stream);
     if (s->stream == NULL)
         return;
     /* RFC 3711, section 3.3.1: the first number away from the wrap. */

@@ -104,5 +104,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         drain(&rewritten_buffer, now);
     }
     nack_generator_clear(&nack);
+    frame_buffer_clear(&buffer);
+    frame_buffer_clear(&rewritten_buffer);
     return 0;
 }

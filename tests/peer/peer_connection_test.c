@@ -220,7 +220,7 @@ static uint32_t talk(struct call *call, int count)
                                              .nack = true,
                                              .mid = "1",
                                              .rid = "h"};
-    from->stream = connection_add_send_stream(sender, &out, wire_world_now(call->wire));
+    from->stream = connection_add_send_stream(sender, &out);
     struct receive_stream *stream = connection_add_receive_stream(receiver, &in);
     CU_ASSERT_PTR_NOT_NULL_FATAL(from->stream);
     CU_ASSERT_PTR_NOT_NULL_FATAL(stream);

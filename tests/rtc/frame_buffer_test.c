@@ -27,6 +27,7 @@ static bool insert(struct frame_packet packet, nanos now) { return frame_buffer_
 
 static void gives_out_complete_frames(void)
 {
+    frame_buffer_clear(&buffer);
     frame_buffer_init(&buffer, &(struct frame_buffer_config){0});
     insert(packet_of(65534, 1, true, false, true), 1 * MS);
     insert(packet_of(0, 1, false, true, true), 2 * MS);
@@ -74,6 +75,7 @@ static void reads_vp8_and_trailers(void)
     struct frame_packet packet;
     CU_ASSERT_TRUE_FATAL(rtp_parse(&rtp, data, len, RTP_CLEAR));
     CU_ASSERT_TRUE_FATAL(frame_packet_from_vp8(&packet, &rtp, false));
+    frame_buffer_clear(&buffer);
     frame_buffer_init(&buffer, &(struct frame_buffer_config){0});
     CU_ASSERT_TRUE(frame_buffer_insert(&buffer, &packet, 0));
     CU_ASSERT_TRUE_FATAL(frame_buffer_next(&buffer, &out, 0));
@@ -95,6 +97,7 @@ static void reads_vp8_and_trailers(void)
 
 static void asks_for_key_frames(void)
 {
+    frame_buffer_clear(&buffer);
     frame_buffer_init(&buffer, &(struct frame_buffer_config){.wait = 500 * MS, .key_frame_wait = 100 * MS});
     CU_ASSERT_FALSE(frame_buffer_wants_key_frame(&buffer, 0));
     /* Joining in the middle: at once, as soon as it is plain that there is none. */
@@ -145,6 +148,7 @@ static void asks_for_key_frames(void)
 
 static void starts_anew_with_another_stream(void)
 {
+    frame_buffer_clear(&buffer);
     frame_buffer_init(&buffer, &(struct frame_buffer_config){0});
     insert(packet_of(1, 100000, true, true, true), 0);
     CU_ASSERT_TRUE(frame_buffer_next(&buffer, &out, 0));
@@ -159,6 +163,7 @@ static void starts_anew_with_another_stream(void)
 /* Without flags for the start of a frame (H.264), it is where the frame before ended; padding may lie between. */
 static void infers_where_frames_start(void)
 {
+    frame_buffer_clear(&buffer);
     frame_buffer_init(&buffer, &(struct frame_buffer_config){0});
     insert(packet_of(1, 1, true, true, true), 0);
     insert(packet_of(4, 2, false, true, false), 0);
@@ -192,6 +197,7 @@ static void agrees_with_a_list(void)
     for (int variant = 0; variant < 4; variant++) {
         bool has_ids = variant % 2 != 0, has_starts = variant < 2;
         struct rng rng = rng_of(1, "frames", (uint64_t)variant);
+        frame_buffer_clear(&buffer);
         frame_buffer_init(&buffer, &(struct frame_buffer_config){.wait = 3600 * NANOS_PER_S});
         size_t lost_count = 0;
         int sequence = 65000, given_out = -1, received = 0;
@@ -285,6 +291,7 @@ static void respects_temporal_layers(void)
     static bool came_out[FRAMES];
     for (int patient = 0; patient < 2; patient++) {
         struct rng rng = rng_of(2, "layers", (uint64_t)patient);
+        frame_buffer_clear(&buffer);
         frame_buffer_init(&buffer, &(struct frame_buffer_config){.wait = 300 * MS, .patience = patient * 120 * MS});
         memset(came_out, 0, sizeof came_out);
         int count[3] = {0}, of[3] = {0}, previous = -1;
@@ -332,6 +339,7 @@ static void respects_temporal_layers(void)
 static void survives_nonsense(void)
 {
     struct rng rng = rng_of(3, "nonsense", 0);
+    frame_buffer_clear(&buffer);
     frame_buffer_init(&buffer, &(struct frame_buffer_config){0});
     nanos now = 0;
     for (int i = 0; i < 100000; i++) {

@@ -37,6 +37,14 @@ static void finds_what_it_stored(void)
     CU_ASSERT_FALSE(retransmission_buffer_store(&buffer, large, 65536, 1000 * MS));
     CU_ASSERT_TRUE(retransmission_buffer_store(&buffer, large, 65535, 1000 * MS));
     retransmission_buffer_clear(&buffer);
+    retransmission_buffer_set_rtt(&buffer, 20 * MS); /* 200 ms and three round trips, at most what it was made for */
+    CU_ASSERT_TRUE(retransmission_buffer_store(&buffer, data, 100, 1000 * MS));
+    CU_ASSERT_PTR_NOT_NULL(retransmission_buffer_find(&buffer, 7, 1260 * MS, &len));
+    CU_ASSERT_PTR_NULL(retransmission_buffer_find(&buffer, 7, 1261 * MS, &len));
+    retransmission_buffer_set_rtt(&buffer, 1000 * MS);
+    CU_ASSERT_PTR_NOT_NULL(retransmission_buffer_find(&buffer, 7, 1500 * MS, &len));
+    CU_ASSERT_PTR_NULL(retransmission_buffer_find(&buffer, 7, 1501 * MS, &len));
+    retransmission_buffer_clear(&buffer);
     retransmission_buffer_init(&buffer, 500 * MS, 1000);
     CU_ASSERT_FALSE(retransmission_buffer_store(&buffer, large, 1000, 0));
     CU_ASSERT_TRUE(retransmission_buffer_store(&buffer, large, 992, 0));

@@ -239,6 +239,7 @@ static void repair(void)
 
 static void makes_one_stream_of_many(void)
 {
+    frame_buffer_clear(&call.buffer);
     memset(&call, 0, sizeof call);
     call.rng = rng_of(1, "rewriter", 0);
     frame_buffer_init(&call.buffer, &(struct frame_buffer_config){.wait = 3600 * NANOS_PER_S, .patience = 400 * MS});
