@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -191,6 +192,20 @@ static int status_of(const struct result *result)
     return EXIT_WELL;
 }
 
+/* Each run was a process of its own; the largest tells how much memory a client takes. */
+static void print_cost(const struct result *result, double seconds)
+{
+    struct rusage usage;
+    uint64_t clients = 0;
+    for (size_t i = 0; i < result->run_count; i++)
+        clients = result->runs[i].clients_planned > clients ? result->runs[i].clients_planned : clients;
+    printf("\nsimulated in %.1f s", seconds);
+    if (getrusage(RUSAGE_CHILDREN, &usage) == 0 && clients > 0)
+        printf(", in at most %.0f MiB (%.0f KiB a client)", (double)usage.ru_maxrss / 1024,
+               (double)usage.ru_maxrss / (double)clients);
+    printf("; ");
+}
+
 static int run(int argc, char **argv)
 {
     struct options options = {0};
@@ -217,8 +232,8 @@ static int run(int argc, char **argv)
     bool color = isatty(STDOUT_FILENO) && getenv("NO_COLOR") == NULL;
     if (!options.json && !options.quiet) {
         result_print(&result, color, stdout);
-        printf("\nsimulated in %.1f s; result.json and captures are in %s\n",
-               (double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) / 1e9, options.directory);
+        print_cost(&result, (double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) / 1e9);
+        printf("result.json and captures are in %s\n", options.directory);
     }
     if (outcome == RUN_FAILED) {
         fprintf(stderr, "confab run: %s\n", error.text);
