@@ -95,7 +95,7 @@ const char *srtp_status_text(enum srtp_status status)
 
 /* --- replay protection (RFC 3711, section 3.3.2) ---------------------------------------------------------------------- */
 
-#define WINDOW_PACKETS 1024
+#define WINDOW_PACKETS 512
 
 struct window {
     uint64_t highest; /* index seen so far */
