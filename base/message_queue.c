@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define REVIEW 256 /* the queue's memory is looked at when it has been emptied so often */
+
 struct header {
     struct message_tag tag;
     size_t len;
@@ -41,11 +43,25 @@ static bool make_room(struct message_queue *queue, size_t needed)
     return true;
 }
 
+/* A burst long ago is no reason to hold its memory. */
+static void shrink(struct message_queue *queue)
+{
+    uint8_t *bytes = queue->cap >= 4 * queue->peak ? realloc(queue->bytes, queue->peak) : NULL;
+    if (bytes != NULL) {
+        queue->bytes = bytes;
+        queue->cap = queue->peak;
+    }
+    queue->peak = 0;
+    queue->emptied = 0;
+}
+
 uint8_t *message_queue_room(struct message_queue *queue, const struct message_tag *tag, size_t len)
 {
     size_t needed = stored_len(len);
     if (queue->limit != 0 && queue->tail - queue->head + needed > queue->limit)
         return NULL;
+    if (queue->emptied >= REVIEW && queue->count == 0)
+        shrink(queue);
     if (!make_room(queue, needed))
         return NULL;
     struct header header = {.tag = *tag, .len = len};
@@ -85,6 +101,9 @@ void message_queue_drop_first(struct message_queue *queue)
     struct header header;
     memcpy(&header, queue->bytes + queue->head, sizeof header);
     queue->head += stored_len(header.len);
-    if (--queue->count == 0)
-        queue->head = queue->tail = 0;
+    if (--queue->count > 0)
+        return;
+    queue->peak = queue->tail > queue->peak ? queue->tail : queue->peak;
+    queue->head = queue->tail = 0;
+    queue->emptied++;
 }

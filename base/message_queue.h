@@ -1,5 +1,5 @@
 /* First in, first out: byte strings of any length with a small tag each, in one buffer that grows to what is in flight
- * at most and is then reused. Engines keep what they have yet to send in one. */
+ * at most, is reused, and shrinks when that was long ago. Engines keep what they have yet to send in one. */
 #ifndef CONFAB_BASE_MESSAGE_QUEUE_H
 #define CONFAB_BASE_MESSAGE_QUEUE_H
 
@@ -21,7 +21,9 @@ struct message_queue {
     size_t tail; /* behind the newest */
     size_t cap;
     size_t count;
-    size_t limit; /* at most this many bytes, headers included; 0 for no limit */
+    size_t limit;     /* at most this many bytes, headers included; 0 for no limit */
+    size_t peak;      /* the most that was in it lately */
+    uint32_t emptied; /* so many times since then */
 };
 
 void message_queue_clear(struct message_queue *queue);

@@ -14,7 +14,7 @@
 
 #include "rtc/bit_ring.h"
 
-#define RENUMBERING_WINDOW 1024
+#define RENUMBERING_WINDOW 512
 
 struct renumbering {
     int64_t first_in; /* all are unwrapped */

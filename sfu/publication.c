@@ -76,18 +76,6 @@ static bool is_silent(const struct publication_layer *layer, nanos now)
     return layer->last_packet == NANOS_NEVER || now - layer->last_packet > SILENCE;
 }
 
-/* Keeps what the farthest subscriber may still ask for. */
-static void fit_buffer(struct publication_layer *layer)
-{
-    const struct subscription *subscription;
-    nanos rtt = NACK_RTT_DEFAULT;
-    DL_FOREACH2(layer->publication->subscriptions, subscription, of_publication.next)
-    {
-        rtt = nanos_max(rtt, connection_rtt(subscription->subscriber->connection));
-    }
-    retransmission_buffer_set_rtt(&layer->buffer, rtt);
-}
-
 /* True when the layer has just begun to be sent, again perhaps, or its rate is known for the first time. */
 static bool measure(struct publication_layer *layer, size_t len, nanos now)
 {
@@ -108,7 +96,6 @@ static bool measure(struct publication_layer *layer, size_t len, nanos now)
         layer->measured = true;
         layer->window_start = now;
         layer->window_bytes = 0;
-        fit_buffer(layer);
     }
     layer->window_bytes += len;
     return news;

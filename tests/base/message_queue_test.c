@@ -45,7 +45,26 @@ static void keeps_its_limit(void)
     message_queue_clear(&queue);
 }
 
+static void gives_back_what_a_burst_took(void)
+{
+    struct message_queue queue = {0};
+    const struct message_tag tag = {0};
+    const uint8_t bytes[1000] = {0};
+    for (int i = 0; i < 100; i++)
+        CU_ASSERT_TRUE(message_queue_push(&queue, &tag, bytes, sizeof bytes));
+    size_t large = queue.cap;
+    for (int i = 0; i < 100; i++)
+        message_queue_drop_first(&queue);
+    for (int i = 0; i < 600; i++) {
+        CU_ASSERT_TRUE(message_queue_push(&queue, &tag, bytes, sizeof bytes));
+        message_queue_drop_first(&queue);
+    }
+    CU_ASSERT_TRUE(queue.cap >= 1000 && queue.cap < large / 10);
+    message_queue_clear(&queue);
+}
+
 void message_queue_test(void)
 {
-    SUITE("message_queue", {"keeps order and bytes", keeps_order_and_bytes}, {"keeps its limit", keeps_its_limit});
+    SUITE("message_queue", {"keeps order and bytes", keeps_order_and_bytes}, {"keeps its limit", keeps_its_limit},
+          {"gives back what a burst took", gives_back_what_a_burst_took});
 }
