@@ -137,10 +137,10 @@ struct connection_statistics {
     uint64_t packets_received, bytes_received; /* authentic ones */
     uint64_t streams_sent, streams_received;   /* that had a packet; retransmissions belong to what they repeat */
     uint64_t padding_sent, retransmitted_packets, retransmitted_bytes;
-    uint64_t packets_dropped; /* that were to be sent: no path, queue full */
+    uint64_t packets_dropped;                      /* that were to be sent: no path, queue full */
     uint64_t data_bytes_sent, data_bytes_received; /* SCTP packets, as DTLS carries them */
-    nanos rtt;                /* connection_rtt */
-    size_t queued_bytes;      /* in the pacer */
+    nanos rtt;                                     /* connection_rtt */
+    size_t queued_bytes;                           /* in the pacer */
 };
 struct connection_statistics connection_statistics(const struct connection *connection);
 
