@@ -20,6 +20,14 @@ enum { LIVE_NAME_CAP = 64, LIVE_NONE = UINT16_MAX };
 
 struct live_channels; /* live_channel.c's own */
 
+/* Calls `fired` once at `at`; set it again (also in `fired`) to be called again, NANOS_NEVER to stop it. Its memory is
+ * the owner's: all zeros before it is first set, and stopped before it goes. */
+struct live_deadline {
+    struct deadline deadline;
+    void (*fired)(void *user, nanos now);
+    void *user;
+};
+
 struct world_host {
     struct world *world;
     struct live_world *live;
@@ -30,6 +38,7 @@ struct world_host {
     bool any_address;                  /* its sockets may have any address that the kernel allows */
     bool cut;
     bool killed;
+    uint16_t last_port; /* of an emulated one's, the last that was chosen for it */
     char name[LIVE_NAME_CAP];
     size_t address_count;
     struct address addresses[];
@@ -52,10 +61,36 @@ struct live_world {
     bool stopped;
     struct world_host *hosts;
     struct live_stream *streams;
+    struct live_tunnel *tunnels;
     struct live_receiver *receiver;
     struct live_egress *egress;
     struct live_channels *channels;
     struct live_statistics statistics;
+
+    /* The emulated network: see live_network.h. */
+    int claim_fd; /* holds the block 127.BLOCK.0.0/16; -1 until an address of it is needed */
+    uint8_t block;
+    uint32_t publics; /* addresses given out of it */
+    uint32_t carried; /* of 100.64/10 */
+    uint32_t lan_count;
+    uint32_t box_count;
+    int site_count;
+    nanos delays[INTERNET_SITES_MAX][INTERNET_SITES_MAX];
+    struct live_pipe *wires[INTERNET_SITES_MAX * INTERNET_SITES_MAX];
+    struct live_lan *lans;
+    struct live_lan *lans_by_id;
+    struct live_box *boxes;
+    struct live_box *carriers; /* those that are shared */
+    struct live_place *places; /* by IP address */
+    struct live_port *ports;   /* real sockets of emulated hosts and NATs, by address */
+    struct world_udp *udps;    /* emulated hosts' sockets, by their own address */
+    struct live_packet *free_packets;
+    size_t packet_count;
+    struct live_packet *inbox, *inbox_last; /* for inbox_udp */
+    struct world_udp *inbox_udp;
+    size_t inbox_count;
+    struct live_packet *soon, *soon_last; /* for hosts of a LAN, from it */
+    struct live_deadline soon_due;
 };
 
 static inline struct live_world *live_of(const struct world *world) { return (struct live_world *)world; }
@@ -113,13 +148,6 @@ void live_poll_set(struct live_poll *poll, int events);
 /* Closes the descriptor, too. NULL is allowed. */
 void live_poll_close(struct live_poll *poll);
 
-/* Calls `fired` once at `at`; set it again (also in `fired`) to be called again, NANOS_NEVER to stop it. Its memory is
- * the owner's: all zeros before it is first set, and stopped before it goes. */
-struct live_deadline {
-    struct deadline deadline;
-    void (*fired)(void *user, nanos now);
-    void *user;
-};
 void live_deadline_set(struct live_world *live, struct live_deadline *deadline, nanos at);
 
 bool live_timer_start(struct live_world *live, struct error *error);
@@ -149,6 +177,8 @@ struct live_port {
     struct live_port *next_sending;
     uint16_t flows;
     uint16_t last_flow;
+    uint32_t mappings; /* of a NAT that it is the external endpoint of */
+    UT_hash_handle hh; /* of emulated hosts and NATs: by address */
 };
 
 /* NULL and `error`. It may be closed in its callback. */
@@ -209,6 +239,12 @@ struct world_channel *live_channel_connect(struct world_host *host, const struct
 void live_channel_adopt(struct world_channel *channel, const struct world_channel_callbacks *callbacks, void *user);
 void live_channel_send(struct world_channel *channel, const char *text, size_t len);
 void live_channel_close(struct world_channel *channel);
+
+/* --- the emulated network (live_internet.c) --------------------------------------------------------------------------------- */
+
+void live_internet_start(struct live_world *live);
+/* After all handles were closed. */
+void live_internet_destroy(struct live_world *live);
 
 /* --- the other calls of struct world_ops ---------------------------------------------------------------------------------- */
 

@@ -1,7 +1,10 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 
-#include "world/live_internal.h"
+#include "world/live_network.h"
+
+/* Ports of emulated clients: as Linux chooses them. */
+enum { PORT_FIRST = 32768, PORT_COUNT = 28232 };
 
 enum { BACKLOG = 4096, ACCEPTS_AT_ONCE = 64 };
 
@@ -10,7 +13,8 @@ enum { BACKLOG = 4096, ACCEPTS_AT_ONCE = 64 };
 
 struct world_tcp {
     struct live_handle handle;
-    struct live_stream *stream;
+    struct live_stream *stream; /* one or the other, NULL when dead */
+    struct live_tunnel *tunnel;
     struct address local;
     struct address remote;
     struct world_tcp_callbacks callbacks;
@@ -32,7 +36,8 @@ static void connected(void *user, nanos now)
     struct world_tcp *tcp = user;
     if (!live_handle_enter(&tcp->handle))
         return;
-    tcp->local = live_stream_local(tcp->stream);
+    if (tcp->stream != NULL)
+        tcp->local = live_stream_local(tcp->stream);
     if (tcp->callbacks.connected != NULL)
         tcp->callbacks.connected(tcp->user, tcp, now);
     live_handle_leave(&tcp->handle);
@@ -64,13 +69,13 @@ static const struct live_stream_callbacks callbacks_of_stream = {
 static void release(struct live_handle *handle)
 {
     struct world_tcp *tcp = (struct world_tcp *)handle;
-    if (tcp->stream == NULL)
-        return;
-    if (handle->host->killed)
-        live_stream_mute(tcp->stream);
-    else
-        live_stream_close(tcp->stream);
+    bool killed = handle->host->killed;
+    if (tcp->stream != NULL)
+        (killed ? live_stream_mute : live_stream_close)(tcp->stream);
+    if (tcp->tunnel != NULL)
+        (killed ? live_tunnel_mute : live_tunnel_close)(tcp->tunnel);
     tcp->stream = NULL;
+    tcp->tunnel = NULL;
 }
 
 /* What a connection of this host comes from; ADDRESS_NONE: what the kernel chooses. */
@@ -92,8 +97,13 @@ struct world_tcp *live_tcp_connect(struct world_host *host, const struct address
     live_tcp_adopt(tcp, callbacks, user);
     tcp->remote = *remote;
     tcp->local = source_for(host, remote);
-    tcp->stream = live_stream_connect(host->live, &tcp->local, remote, &callbacks_of_stream, tcp, error);
-    if (tcp->stream == NULL) {
+    if (host->lan != NULL && !host->lan->server) {
+        tcp->local.port = (uint16_t)(PORT_FIRST + host->last_port++ % PORT_COUNT);
+        tcp->tunnel = live_tunnel_connect(host, &tcp->local, remote, &callbacks_of_stream, tcp, error);
+    } else {
+        tcp->stream = live_stream_connect(host->live, &tcp->local, remote, &callbacks_of_stream, tcp, error);
+    }
+    if (tcp->stream == NULL && tcp->tunnel == NULL) {
         live_handle_close(&tcp->handle);
         return NULL;
     }
@@ -112,7 +122,9 @@ struct address live_tcp_remote(const struct world_tcp *tcp) { return tcp->remote
 
 size_t live_tcp_send(struct world_tcp *tcp, const uint8_t *data, size_t len)
 {
-    return tcp->handle.dead ? 0 : live_stream_send(tcp->stream, data, len);
+    if (tcp->handle.dead)
+        return 0;
+    return tcp->tunnel != NULL ? live_tunnel_send(tcp->tunnel, data, len) : live_stream_send(tcp->stream, data, len);
 }
 
 void live_tcp_close(struct world_tcp *tcp) { live_handle_close(&tcp->handle); }
@@ -199,6 +211,11 @@ struct world_tcp_listener *live_tcp_listen(struct world_host *host, const struct
     char text[ADDRESS_TEXT_CAP];
     if (!live_host_is_on(host, error) || !live_host_owns(host, local, error))
         return NULL;
+    if (host->lan != NULL && host->lan->translated) {
+        error_set(error, ERROR_UNSUPPORTED, "%s: no TCP connections come in through a NAT in the live world",
+                  host->name);
+        return NULL;
+    }
     int fd = open_listening(local);
     if (fd < 0) {
         error_set(error, ERROR_SYSTEM, "%s: TCP at %s: %s", host->name, address_format(local, text), strerror(errno));

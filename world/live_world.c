@@ -118,7 +118,9 @@ struct live_world *live_world_create(const struct live_world_config *config, str
     raise_descriptor_limit();
     live->world.ops = &ops;
     live->config = *config;
+    live->claim_fd = -1;
     set_origins(live);
+    live_internet_start(live);
     uv_prepare_init(&live->loop, &live->prepare);
     live->prepare.data = live;
     uv_prepare_start(&live->prepare, before_sleep);
@@ -143,6 +145,7 @@ void live_world_destroy(struct live_world *live)
             live_handle_close(host->handles);
     }
     live_channels_close(live);
+    live_internet_destroy(live);
     live_streams_destroy(live);
     while (live->hosts != NULL) {
         struct world_host *host = live->hosts;
@@ -162,6 +165,7 @@ void live_world_destroy(struct live_world *live)
     free(live);
 }
 
+struct internet *live_world_internet(struct live_world *live) { return &live->internet; }
 struct world *live_world_of(struct live_world *live) { return &live->world; }
 struct uv_loop_s *live_world_loop(struct live_world *live) { return &live->loop; }
 uint64_t live_world_ntp_origin(const struct live_world *live) { return live->ntp_origin; }

@@ -102,6 +102,7 @@ struct nat {
     uint16_t *last_ports;     /* for each pool: NAT_CONTIGUOUS's last */
     struct nat_counters counters;
     enum nat_drop last_drop;
+    struct nat_observer observer;
 };
 
 /* --- keys ----------------------------------------------------------------------------------------------------------- */
@@ -199,6 +200,8 @@ static void mapping_end(struct nat *nat, struct mapping *mapping)
     if (mapping->by_external.tbl != NULL)
         HASH_DELETE(by_external, nat->externals, mapping);
     if (mapping->host != NULL) {
+        if (nat->observer.ended != NULL)
+            nat->observer.ended(nat->observer.user, (uint8_t)mapping->key.protocol, &mapping->external.local);
         if (!nat->config.overload)
             port_pool_release(&nat->pools[mapping->pool], mapping->external.local.port);
         host_release(nat, mapping->host);
@@ -418,6 +421,8 @@ static struct mapping *mapping_for(struct nat *nat, const struct nat_packet *pac
         return NULL;
     }
     nat->counters.mappings++;
+    if (mapping->host != NULL && nat->observer.began != NULL)
+        nat->observer.began(nat->observer.user, packet->protocol, &mapping->external.local);
     HASH_ADD_BYHASHVALUE(hh, nat->mappings, key, sizeof mapping->key, hash, mapping);
     unsigned external_hash = key_hash(&mapping->external);
     HASH_ADD_BYHASHVALUE(by_external, nat->externals, external, sizeof mapping->external, external_hash, mapping);
@@ -779,6 +784,12 @@ void nat_destroy(struct nat *nat)
 }
 
 struct nat_counters nat_counters(const struct nat *nat) { return nat->counters; }
+
+void nat_observe(struct nat *nat, const struct nat_observer *observer) { nat->observer = *observer; }
+
+nanos nat_deadline(const struct nat *nat) { return nat->check_at; }
+
+void nat_expire(struct nat *nat, nanos now) { expire(nat, now); }
 
 enum nat_drop nat_last_drop(const struct nat *nat) { return nat->last_drop; }
 

@@ -170,6 +170,22 @@ enum nat_verdict nat_inbound(struct nat *nat, struct nat_packet *packet, nanos n
 
 struct nat_counters nat_counters(const struct nat *nat);
 
+/* For a box that has a real socket for each external endpoint: told when a mapping begins and when it ends. With
+ * overloading several mappings may have one endpoint. Not for firewalls, and not to call the NAT back. */
+struct nat_observer {
+    void (*began)(void *user, uint8_t protocol, const struct address *external);
+    void (*ended)(void *user, uint8_t protocol, const struct address *external);
+    void *user;
+};
+/* Before the first packet. */
+void nat_observe(struct nat *nat, const struct nat_observer *observer);
+
+/* Nothing ends before then; NANOS_NEVER when there is nothing. */
+nanos nat_deadline(const struct nat *nat);
+
+/* Ends what has been idle too long at `now`, as the next packet would. */
+void nat_expire(struct nat *nat, nanos now);
+
 /* Why the last packet that got NAT_DROP was dropped. */
 enum nat_drop nat_last_drop(const struct nat *nat);
 
