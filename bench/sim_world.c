@@ -97,7 +97,7 @@ int main(int argc, char **argv)
         sim_world_create(&(struct sim_world_config){.seed = 1, .core_delay = 10 * NANOS_PER_MS}, &error);
     if (sim == NULL || clients == NULL)
         fail(&error);
-    struct sim_server_config config = {.name = "server"};
+    struct internet_server_config config = {.name = "server"};
     struct world_host *server = sim_world_add_server(sim, &config, &error);
     if (server == NULL)
         fail(&error);
@@ -112,7 +112,7 @@ int main(int argc, char **argv)
     double start = cpu_s();
     double memory = rss_bytes();
     for (int i = 0; i < count; i++) {
-        struct sim_client_config client = {
+        struct internet_client_config client = {
             .name = "client", .nats = nat->nats, .nat_count = nat->count, .up = access->up, .down = access->down};
         struct world_host *host = sim_world_add_client(sim, &client, &error);
         if (host == NULL)

@@ -12,11 +12,14 @@
 #define CORE_DELAY (10 * NANOS_PER_MS)
 /* Longer than any probe: at most six rounds of four tries, 7.5 s each. */
 #define TIME_LIMIT (60 * NANOS_PER_S)
+#define POLL (10 * NANOS_PER_MS)
 
 enum { STUN_PORT = 3478 };
 
 struct survey {
-    struct sim_world *sim;
+    struct internet *internet;
+    nanos rto;
+    unsigned tries;
     struct turn_server *server;
     struct address address; /* where the server answers */
     struct client {
@@ -77,12 +80,12 @@ static bool agree(const struct nat_probe_result *found, const struct nat_probe_r
 
 static bool add_server(struct survey *survey, uint64_t seed, struct error *error)
 {
-    struct sim_server_config config = {.name = "stun", .addresses = 2};
-    struct address addresses[SIM_SERVER_ADDRESSES_MAX];
-    struct world_host *host = sim_world_add_server(survey->sim, &config, error);
+    struct internet_server_config config = {.name = "stun", .addresses = 2};
+    struct address addresses[INTERNET_SERVER_ADDRESSES_MAX];
+    struct world_host *host = internet_add_server(survey->internet, &config, error);
     if (host == NULL)
         return false;
-    world_host_addresses(host, addresses, SIM_SERVER_ADDRESSES_MAX);
+    world_host_addresses(host, addresses, INTERNET_SERVER_ADDRESSES_MAX);
     survey->address = addresses[0];
     survey->address.port = STUN_PORT;
     addresses[1].port = STUN_PORT + 1;
@@ -111,18 +114,22 @@ static bool add_client(struct survey *survey, size_t index, const struct nat_pre
     struct client *client = &survey->clients[index];
     struct rng rng = rng_of(seed, "nat survey", index);
     const struct nat_preset *drawn = nat_preset_draw(preset, &rng);
-    struct sim_client_config config = {.name = drawn->name, .nats = drawn->nats, .nat_count = drawn->count};
+    struct internet_client_config config = {.name = drawn->name, .nats = drawn->nats, .nat_count = drawn->count};
     *entry = (struct nat_survey_entry){.preset = preset};
     *client = (struct client){.survey = survey, .entry = entry};
     if (!nat_survey_configured(drawn, &entry->configured, error))
         return false;
-    struct world_host *host = sim_world_add_client(survey->sim, &config, error);
+    struct world_host *host = internet_add_client(survey->internet, &config, error);
     if (host == NULL)
         return false;
-    client->prober = nat_prober_create(
-        &(struct nat_prober_config){
-            .host = host, .server = survey->address, .seed = rng_u64(&rng), .done = found, .user = client},
-        error);
+    client->prober = nat_prober_create(&(struct nat_prober_config){.host = host,
+                                                                   .server = survey->address,
+                                                                   .rto = survey->rto,
+                                                                   .tries = survey->tries,
+                                                                   .seed = rng_u64(&rng),
+                                                                   .done = found,
+                                                                   .user = client},
+                                       error);
     return client->prober != NULL;
 }
 
@@ -136,23 +143,23 @@ static bool unfinished(void *user, nanos now)
 static bool run(struct survey *survey, const struct nat_preset *const *presets, uint64_t seed,
                 struct nat_survey_entry *out, struct error *error)
 {
-    survey->sim = sim_world_create(&(struct sim_world_config){.seed = seed, .core_delay = CORE_DELAY}, error);
-    if (survey->sim == NULL || !add_server(survey, seed, error))
+    if (!add_server(survey, seed, error))
         return false;
     for (size_t i = 0; i < survey->count; i++) {
         if (!add_client(survey, i, presets[i], seed, &out[i], error))
             return error_prefix(error, "NAT preset '%s'", presets[i]->name);
     }
-    if (!sim_world_run_until(survey->sim, TIME_LIMIT, NANOS_PER_S, unfinished, survey, error))
+    nanos end = world_now(internet_world(survey->internet)) + TIME_LIMIT;
+    if (survey->done < survey->count && !internet_run_until(survey->internet, end, POLL, unfinished, survey, error))
         return false;
     return survey->done == survey->count ||
            error_set(error, ERROR_PROTOCOL, "only %zu of %zu NATs were probed", survey->done, survey->count);
 }
 
-bool nat_survey(const struct nat_preset *const *presets, size_t count, uint64_t seed, struct nat_survey_entry *out,
-                struct error *error)
+bool nat_survey_in(struct internet *internet, nanos rto, unsigned tries, const struct nat_preset *const *presets,
+                   size_t count, uint64_t seed, struct nat_survey_entry *out, struct error *error)
 {
-    struct survey survey = {.count = count};
+    struct survey survey = {.internet = internet, .rto = rto, .tries = tries, .count = count};
     survey.clients = calloc(count > 0 ? count : 1, sizeof *survey.clients);
     if (survey.clients == NULL)
         return error_set(error, ERROR_SYSTEM, "out of memory");
@@ -160,8 +167,15 @@ bool nat_survey(const struct nat_preset *const *presets, size_t count, uint64_t 
     for (size_t i = 0; i < count; i++)
         nat_prober_destroy(survey.clients[i].prober);
     turn_server_destroy(survey.server);
-    if (survey.sim != NULL)
-        sim_world_destroy(survey.sim);
     free(survey.clients);
+    return ok;
+}
+
+bool nat_survey(const struct nat_preset *const *presets, size_t count, uint64_t seed, struct nat_survey_entry *out,
+                struct error *error)
+{
+    struct sim_world *sim = sim_world_create(&(struct sim_world_config){.seed = seed, .core_delay = CORE_DELAY}, error);
+    bool ok = sim != NULL && nat_survey_in(sim_world_internet(sim), 0, 0, presets, count, seed, out, error);
+    sim_world_destroy(sim);
     return ok;
 }

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "rtc/nat_probe.h"
+#include "world/internet.h"
 #include "world/nat_presets.h"
 
 struct nat_survey_entry {
@@ -27,5 +28,10 @@ bool nat_survey_configured(const struct nat_preset *preset, struct nat_probe_res
  * (sim_world_create), out of memory, a preset whose behaviour can't be told. There must be no other sim world. */
 bool nat_survey(const struct nat_preset *const *presets, size_t count, uint64_t seed, struct nat_survey_entry *out,
                 struct error *error);
+
+/* The same in a network that is there, of either world; it gets a server and the clients. `rto` and `tries` as in struct
+ * nat_probe_config: in real time a shorter wait will do where nothing is far. */
+bool nat_survey_in(struct internet *internet, nanos rto, unsigned tries, const struct nat_preset *const *presets,
+                   size_t count, uint64_t seed, struct nat_survey_entry *out, struct error *error);
 
 #endif

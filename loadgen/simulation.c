@@ -89,7 +89,7 @@ static struct server *add_server(struct simulation *s, const char *name, const c
 {
     struct server *server = &s->servers[s->server_count];
     /* A server's own link is not what these scenarios ask about: as fast as it takes. */
-    const struct sim_server_config config = {
+    const struct internet_server_config config = {
         .name = name, .site = site_of(s->scenario, site), .addresses = addresses, .ipv6 = s->scenario->ipv6 > 0};
     server->host = sim_world_add_server(s->world, &config, error);
     if (server->host == NULL)
@@ -308,13 +308,13 @@ static bool add_clients(struct simulation *s, struct error *error)
     for (size_t i = 0; i < s->population.count; i++) {
         const struct client_profile *profile = &s->population.clients[i];
         struct client *client = &s->clients[i];
-        const struct sim_client_config config = {.name = profile->name,
-                                                 .site = profile->site,
-                                                 .nats = profile->nats,
-                                                 .nat_count = profile->nat_count,
-                                                 .up = profile->access->up,
-                                                 .down = profile->access->down,
-                                                 .ipv6 = profile->ipv6};
+        const struct internet_client_config config = {.name = profile->name,
+                                                      .site = profile->site,
+                                                      .nats = profile->nats,
+                                                      .nat_count = profile->nat_count,
+                                                      .up = profile->access->up,
+                                                      .down = profile->access->down,
+                                                      .ipv6 = profile->ipv6};
         client->simulation = s;
         client->host = sim_world_add_client(s->world, &config, error);
         if (client->host == NULL)

@@ -34,7 +34,7 @@ struct sim_lan *sim_lan_alone(struct sim_world *sim, int site, const struct link
 }
 
 /* The carrier's NAT of that number, which several homes may be behind. */
-static struct sim_nat_box *carrier_box(struct sim_world *sim, const struct sim_client_config *config,
+static struct sim_nat_box *carrier_box(struct sim_world *sim, const struct internet_client_config *config,
                                        struct error *error)
 {
     struct sim_nat_box *box = NULL;
@@ -65,7 +65,7 @@ static bool plain_router(struct sim_world *sim, struct sim_lan *lan, struct erro
     return lan->router != NULL || sim_error(error, &why);
 }
 
-static bool build(struct sim_world *sim, struct sim_lan *lan, const struct sim_client_config *config,
+static bool build(struct sim_world *sim, struct sim_lan *lan, const struct internet_client_config *config,
                   struct error *error)
 {
     if (config->nat_count == 0) {
@@ -94,7 +94,7 @@ static bool build(struct sim_world *sim, struct sim_lan *lan, const struct sim_c
     return true;
 }
 
-struct sim_lan *sim_lan_for(struct sim_world *sim, const struct sim_client_config *config, struct error *error)
+struct sim_lan *sim_lan_for(struct sim_world *sim, const struct internet_client_config *config, struct error *error)
 {
     struct sim_lan *lan = NULL;
     if (config->lan != 0)

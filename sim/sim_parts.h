@@ -50,7 +50,7 @@ struct world_host {
     struct sim_handle *handles;
     struct address addresses[SIM_HOST_ADDRESSES_MAX];
     size_t address_count;
-    struct sim_counters counters; /* the links' are read when asked for */
+    struct internet_counters counters; /* the links' are read when asked for */
     bool cut;
     bool killed;
     char name[SIM_NAME_CAP];
@@ -58,11 +58,12 @@ struct world_host {
 
 struct sim_world {
     struct world world;
+    struct internet internet;
     const struct ns3c_api *api;
     struct ns3c_sim *ns3c;
     struct sim_world_config config;
-    struct ns3c_router *sites[SIM_SITES_MAX];
-    nanos delays[SIM_SITES_MAX][SIM_SITES_MAX];
+    struct ns3c_router *sites[INTERNET_SITES_MAX];
+    nanos delays[INTERNET_SITES_MAX][INTERNET_SITES_MAX];
     int site_count;
     struct world_host *hosts;
     struct sim_lan *lans;
@@ -134,7 +135,7 @@ struct link_counters sim_link_counters(const struct sim_world *sim, const struct
 /* --- sim_lan, sim_nat_box ----------------------------------------------------------------------------------------------- */
 
 /* The LAN that a client belongs to, made if it is the first. NULL and `error`. */
-struct sim_lan *sim_lan_for(struct sim_world *sim, const struct sim_client_config *config, struct error *error);
+struct sim_lan *sim_lan_for(struct sim_world *sim, const struct internet_client_config *config, struct error *error);
 /* A server's: no router, nothing shared. */
 struct sim_lan *sim_lan_alone(struct sim_world *sim, int site, const struct link_config *up,
                               const struct link_config *down, struct error *error);
@@ -162,6 +163,7 @@ struct address sim_address_ipv6(const struct sim_lan *lan, bool server, uint8_t 
 /* --- the calls of struct world_ops ---------------------------------------------------------------------------------------- */
 
 extern const struct world_ops sim_world_ops;
+extern const struct internet_ops sim_internet_ops;
 
 struct world_udp *sim_udp_open(struct world_host *host, const struct address *local, world_udp_received callback,
                                void *user, struct error *error);

@@ -22,7 +22,7 @@ static void received(void *context, struct ns3c_udp *ns3c, struct ns3c_datagram 
 {
     (void)ns3c;
     struct world_udp *udp = context;
-    struct sim_counters *counters = &udp->handle.host->counters;
+    struct internet_counters *counters = &udp->handle.host->counters;
     if (!sim_handle_enter(&udp->handle))
         return;
     for (size_t done = 0; done < count && !udp->handle.dead;) {
@@ -66,7 +66,7 @@ struct address sim_udp_address(const struct world_udp *udp) { return udp->addres
 
 void sim_udp_send(struct world_udp *udp, const struct datagram *batch, size_t count)
 {
-    struct sim_counters *counters = &udp->handle.host->counters;
+    struct internet_counters *counters = &udp->handle.host->counters;
     struct ns3c_address local = sim_to_ns3c(&udp->address);
     for (size_t done = 0; done < count && !udp->handle.dead;) {
         struct ns3c_datagram part[BATCH];

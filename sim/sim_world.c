@@ -117,6 +117,7 @@ struct sim_world *sim_world_create(const struct sim_world_config *config, struct
         return NULL;
     }
     sim->world.ops = &sim_world_ops;
+    sim->internet.ops = &sim_internet_ops;
     sim->api = api;
     sim->ns3c = ns3c;
     sim->config = *config;
@@ -153,8 +154,8 @@ struct world *sim_world_of(struct sim_world *sim) { return &sim->world; }
 
 int sim_world_add_site(struct sim_world *sim, const char *name, struct error *error)
 {
-    if (sim->site_count == SIM_SITES_MAX) {
-        error_set(error, ERROR_USAGE, "more than %d sites", SIM_SITES_MAX);
+    if (sim->site_count == INTERNET_SITES_MAX) {
+        error_set(error, ERROR_USAGE, "more than %d sites", INTERNET_SITES_MAX);
         return -1;
     }
     struct ns3c_error why;
@@ -238,13 +239,13 @@ static struct world_host *finish_host(struct world_host *host, bool well, struct
     return NULL;
 }
 
-struct world_host *sim_world_add_server(struct sim_world *sim, const struct sim_server_config *config,
+struct world_host *sim_world_add_server(struct sim_world *sim, const struct internet_server_config *config,
                                         struct error *error)
 {
     size_t count = config->addresses == 0 ? 1 : config->addresses;
-    if (count > SIM_SERVER_ADDRESSES_MAX) {
+    if (count > INTERNET_SERVER_ADDRESSES_MAX) {
         error_set(error, ERROR_USAGE, "%s: a server has at most %d addresses of each family", config->name,
-                  SIM_SERVER_ADDRESSES_MAX);
+                  INTERNET_SERVER_ADDRESSES_MAX);
         return NULL;
     }
     struct sim_lan *lan = sim_lan_alone(sim, config->site, &config->up, &config->down, error);
@@ -259,7 +260,7 @@ struct world_host *sim_world_add_server(struct sim_world *sim, const struct sim_
     return finish_host(host, well, error);
 }
 
-struct world_host *sim_world_add_client(struct sim_world *sim, const struct sim_client_config *config,
+struct world_host *sim_world_add_client(struct sim_world *sim, const struct internet_client_config *config,
                                         struct error *error)
 {
     struct sim_lan *lan = sim_lan_for(sim, config, error);
@@ -282,7 +283,7 @@ struct nat *sim_world_nat(const struct world_host *host, size_t i)
 
 /* --- running ---------------------------------------------------------------------------------------------------------------- */
 
-bool sim_world_run_until(struct sim_world *sim, nanos until, nanos every, sim_world_progress progress, void *user,
+bool sim_world_run_until(struct sim_world *sim, nanos until, nanos every, internet_progress progress, void *user,
                          struct error *error)
 {
     struct ns3c_error why;
@@ -358,7 +359,7 @@ void sim_world_restore(struct world_host *host)
 
 /* --- looking ---------------------------------------------------------------------------------------------------------------- */
 
-void sim_world_count(const struct world_host *host, struct sim_counters *counters)
+void sim_world_count(const struct world_host *host, struct internet_counters *counters)
 {
     *counters = host->counters;
     counters->up = sim_link_counters(host->sim, host->lan->attachment, NS3C_UP);

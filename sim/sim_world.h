@@ -24,6 +24,7 @@
 #include "base/address.h"
 #include "base/error.h"
 #include "base/nanos.h"
+#include "world/internet.h"
 #include "world/link.h"
 #include "world/nat_presets.h"
 #include "world/world.h"
@@ -31,8 +32,6 @@
 struct sim_world;
 
 /* --- building ------------------------------------------------------------------------------------------------------- */
-
-enum { SIM_SITES_MAX = 32, SIM_SERVER_ADDRESSES_MAX = 2 };
 
 struct sim_world_config {
     uint64_t seed;
@@ -48,44 +47,21 @@ void sim_world_destroy(struct sim_world *sim);
 /* What peer/ and sfu/ are given. */
 struct world *sim_world_of(struct sim_world *sim);
 
+/* The same world for those who build in either: its calls are the ones below. */
+struct internet *sim_world_internet(struct sim_world *sim);
+
 /* Site 0 is always there. The number of a further one; < 0 and `error` when there are too many. */
 int sim_world_add_site(struct sim_world *sim, const char *name, struct error *error);
 
 /* One way, between two sites (a != b) or two links of one (a == b). 0 between sites until it is set. */
 bool sim_world_set_site_delay(struct sim_world *sim, int a, int b, nanos one_way, struct error *error);
 
-struct sim_server_config {
-    const char *name; /* for messages and captures: up to 63 printable ASCII characters */
-    int site;
-    size_t addresses; /* of each family, 1 or 2: RFC 5780 wants two; 0 is 1 */
-    bool ipv6;        /* IPv6 addresses, too */
-    struct link_config up;
-    struct link_config down;
-};
-
 /* A host with public IPv4 addresses. NULL and `error`. */
-struct world_host *sim_world_add_server(struct sim_world *sim, const struct sim_server_config *config,
+struct world_host *sim_world_add_server(struct sim_world *sim, const struct internet_server_config *config,
                                         struct error *error);
 
-struct sim_client_config {
-    const char *name;
-    int site;
-    /* The client's NATs, the nearest first; none: a public address. Seeds and external addresses are filled in here;
-     * external_count says how many of these a NAT has (0 is 1). */
-    const struct nat_config *nats;
-    size_t nat_count;      /* 0 … NAT_CHAIN_MAX */
-    struct link_config up; /* the access link, between the nearest NAT and what is beyond it */
-    struct link_config down;
-    bool ipv6; /* a public IPv6 address, too, if the nearest NAT carries IPv6 */
-    /* Clients with the same number here are on one LAN: they share NATs and access link, those of the first of them.
-     * 0: a LAN of its own. */
-    uint32_t lan;
-    /* Clients of two NATs with the same number here share the outer one, the first one's. 0: one of its own. */
-    uint32_t carrier;
-};
-
 /* NULL and `error`. */
-struct world_host *sim_world_add_client(struct sim_world *sim, const struct sim_client_config *config,
+struct world_host *sim_world_add_client(struct sim_world *sim, const struct internet_client_config *config,
                                         struct error *error);
 
 const char *sim_world_host_name(const struct world_host *host);
@@ -95,12 +71,9 @@ struct nat *sim_world_nat(const struct world_host *host, size_t i);
 
 /* --- running ---------------------------------------------------------------------------------------------------------- */
 
-/* Called between events; false makes sim_world_run_until return early. */
-typedef bool (*sim_world_progress)(void *user, nanos now);
-
 /* Runs what is due up to and including `until`, and calls `progress`, unless it is NULL, each `every` of virtual time.
  * False and `error` only when the simulation can't go on. */
-bool sim_world_run_until(struct sim_world *sim, nanos until, nanos every, sim_world_progress progress, void *user,
+bool sim_world_run_until(struct sim_world *sim, nanos until, nanos every, internet_progress progress, void *user,
                          struct error *error);
 
 /* Events that have been run, for figures of cost. */
@@ -128,16 +101,7 @@ void sim_world_restore(struct world_host *host);
 
 /* --- looking ---------------------------------------------------------------------------------------------------------- */
 
-struct sim_counters {
-    struct link_counters up; /* of the access link: packets and bytes with IP headers, queue drops and losses apart */
-    struct link_counters down;
-    uint64_t udp_sent; /* datagrams of this host's sockets, and their payload bytes */
-    uint64_t udp_sent_bytes;
-    uint64_t udp_received;
-    uint64_t udp_received_bytes;
-};
-
-void sim_world_count(const struct world_host *host, struct sim_counters *counters);
+void sim_world_count(const struct world_host *host, struct internet_counters *counters);
 
 enum sim_vantage {
     SIM_AT_HOST,     /* what the host sends and receives */

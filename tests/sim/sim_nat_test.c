@@ -228,7 +228,7 @@ static void a_lan_shares_its_link(void)
     CU_ASSERT_EQUAL(sink.received, 2);
     /* The second waits for the first: 1,000 bytes of IP and 26 below it at 1 Mbit/s, twice. */
     CU_ASSERT_EQUAL(sink.last_at, 2 * 1026 * 8 * NANOS_PER_US + 32 * NANOS_PER_MS);
-    struct sim_counters counters;
+    struct internet_counters counters;
     sim_world_count(hosts[0], &counters);
     CU_ASSERT_EQUAL(counters.up.delivered, 2);
     CU_ASSERT_EQUAL(counters.udp_sent, 1);

@@ -51,7 +51,7 @@ static void udp_takes_the_path_it_should(void)
     nanos there = 14 * MS + 10 * MS + 57 * 8 * NANOS_PER_US / 20;
     CU_ASSERT_TRUE(b.last_at >= there && b.last_at <= there + 6 * MS);
     CU_ASSERT_EQUAL(a.last_at - b.last_at, 14 * MS + 10 * MS + 57 * 8 * NANOS_PER_US / 100);
-    struct sim_counters counters;
+    struct internet_counters counters;
     sim_world_count(client, &counters);
     CU_ASSERT_EQUAL(counters.udp_sent, 1);
     CU_ASSERT_EQUAL(counters.udp_received_bytes, 5);
@@ -321,7 +321,7 @@ static void links_change(void)
     sim_fixture_run(sim, 2 * S);
     CU_ASSERT_EQUAL(b.received, 3);
     CU_ASSERT_EQUAL(b.last_at, S + 2 * 50 * MS + 100 * MS + 10 * MS);
-    struct sim_counters counters;
+    struct internet_counters counters;
     sim_world_count(client, &counters);
     CU_ASSERT_EQUAL(counters.up.overflowed, 1);
     CU_ASSERT_EQUAL(counters.up.lost, 0);
@@ -401,7 +401,7 @@ static void sites_are_apart(void)
     CU_ASSERT_TRUE(sim_world_set_site_delay(sim, 0, far, 80 * MS, &error));
     CU_ASSERT_FALSE(sim_world_set_site_delay(sim, 0, 2, 80 * MS, &error));
     struct world_host *near = sim_fixture_server(sim, "near", 1);
-    struct sim_server_config config = {.name = "distant", .site = far};
+    struct internet_server_config config = {.name = "distant", .site = far};
     struct world_host *distant = sim_world_add_server(sim, &config, &error);
     CU_ASSERT_PTR_NOT_NULL_FATAL(distant);
     config.site = 7;

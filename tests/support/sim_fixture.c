@@ -25,7 +25,7 @@ struct sim_world *sim_fixture(uint64_t seed)
 struct world_host *sim_fixture_server(struct sim_world *sim, const char *name, size_t addresses)
 {
     struct error error = {0};
-    struct sim_server_config config = {.name = name, .addresses = addresses, .ipv6 = true};
+    struct internet_server_config config = {.name = name, .addresses = addresses, .ipv6 = true};
     return need(sim_world_add_server(sim, &config, &error), &error);
 }
 
@@ -36,14 +36,14 @@ struct world_host *sim_fixture_client(struct sim_world *sim, const char *nat, co
     error_set(&error, ERROR_USAGE, "no preset %s or %s", nat, access);
     const struct nat_preset *preset = need((void *)nat_preset_find(nat), &error);
     const struct access_preset *link = need((void *)access_preset_find(access), &error);
-    struct sim_client_config config = {.name = nat,
-                                       .nats = preset->nats,
-                                       .nat_count = preset->count,
-                                       .up = link->up,
-                                       .down = link->down,
-                                       .ipv6 = true,
-                                       .lan = lan,
-                                       .carrier = carrier};
+    struct internet_client_config config = {.name = nat,
+                                            .nats = preset->nats,
+                                            .nat_count = preset->count,
+                                            .up = link->up,
+                                            .down = link->down,
+                                            .ipv6 = true,
+                                            .lan = lan,
+                                            .carrier = carrier};
     return need(sim_world_add_client(sim, &config, &error), &error);
 }
 
