@@ -9,6 +9,9 @@ PREFIX ?= /usr/local
 FUZZ_S ?= 10
 VERSION := 0.1.0
 
+# All cores, unless make was told how many jobs to run.
+JOBS = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
+
 CC = gcc
 CXX = g++
 WARNINGS = -Wall -Wextra -Werror
@@ -43,7 +46,7 @@ C_FILES = $(shell git ls-files '*.c' '*.h' '*.cc' 2>/dev/null)
 
 .PHONY: all run test check asan fuzz bench packages format install clean help
 all: packages
-	@$(MAKE) --no-print-directory confab
+	@$(MAKE) $(JOBS) --no-print-directory confab
 
 # --- what a person asks for -------------------------------------------------------------------------------------------
 
@@ -51,7 +54,7 @@ run: all
 	./confab run scenarios/mesh-vs-sfu.yaml
 
 test: packages
-	@$(MAKE) --no-print-directory confab $(BUILD)/run-tests
+	@$(MAKE) $(JOBS) --no-print-directory confab $(BUILD)/run-tests
 	$(BUILD)/run-tests $(SUITE)
 
 help:
@@ -117,32 +120,45 @@ $(BUILD)/run-tests: $(BUILD)/confab $(TEST_OBJECTS) $(BUILD)/tests/registry.o $(
 	@$(CC) $(LDFLAGS) -o $@ $(TEST_OBJECTS) $(BUILD)/tests/registry.o $(BUILD)/libconfab.a $(LDLIBS) -lcunit -lsrtp2
 
 asan: packages
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan OPTIMIZE='-O1 -g' \
+	@$(MAKE) $(JOBS) --no-print-directory BUILD=$(BUILD)/asan OPTIMIZE='-O1 -g' \
 	    SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer' \
 	    $(BUILD)/asan/confab $(BUILD)/asan/run-tests
 	ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1 LSAN_OPTIONS=suppressions=tests/lsan.supp \
 	    $(BUILD)/asan/run-tests $(SUITE)
 
-FUZZ_FLAGS = -std=c17 -O1 -g -I. $(DEFINES) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
-$(BUILD)/fuzz/%: tests/fuzz/%_fuzz.c $(SOURCES)
+FUZZ_FLAGS = -std=c17 -O1 -g -I. $(DEFINES) -fsanitize=address,undefined -fno-sanitize-recover=undefined
+FUZZ_OBJECTS = $(SOURCES:%.c=$(BUILD)/fuzz/%.o)
+FUZZ_CC = clang
+$(BUILD)/fuzz/%.o: %.c
 	@mkdir -p $(@D)
-	clang $(FUZZ_FLAGS) -o $@ $< $(SOURCES) $(LDLIBS)
+	@echo '  FUZZ $<'
+	@$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
+
+$(BUILD)/fuzz/libconfab.a: $(FUZZ_OBJECTS)
+	@rm -f $@
+	@ar rcs $@ $^
+
+$(BUILD)/fuzz/%: tests/fuzz/%_fuzz.c $(BUILD)/fuzz/libconfab.a
+	@echo '  LINK $@'
+	@$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $< $(BUILD)/fuzz/libconfab.a -rdynamic $(LDLIBS)
 
 fuzz: packages
-	@$(MAKE) --no-print-directory fuzz-run
+	@$(MAKE) $(JOBS) --no-print-directory fuzz-run
 
-.PHONY: fuzz-run
-fuzz-run: $(FUZZ_TARGETS)
-	@set -e; for target in $(FUZZ_TARGETS); do name=$$(basename $$target); \
-	    mkdir -p $(BUILD)/fuzz/corpus/$$name tests/fuzz/seeds/$$name; echo "== $$name"; \
-	    $$target -max_total_time=$(FUZZ_S) -print_final_stats=0 -verbosity=0 -close_fd_mask=1 -max_len=8192 \
-	        -artifact_prefix=$(BUILD)/fuzz/ $(BUILD)/fuzz/corpus/$$name tests/fuzz/seeds/$$name; done
+FUZZ_RUNS = $(FUZZ_TARGETS:$(BUILD)/fuzz/%=fuzz-run-%)
+.PHONY: fuzz-run $(FUZZ_RUNS)
+fuzz-run: $(FUZZ_RUNS)
 	@echo 'every fuzz target is clean'
+$(FUZZ_RUNS): fuzz-run-%: $(BUILD)/fuzz/%
+	@mkdir -p $(BUILD)/fuzz/corpus/$* tests/fuzz/seeds/$*
+	@echo "  RUN  $*, $(FUZZ_S) s"
+	@$< -max_total_time=$(FUZZ_S) -print_final_stats=0 -verbosity=0 -close_fd_mask=1 -max_len=8192 \
+	    -artifact_prefix=$(BUILD)/fuzz/$*- $(BUILD)/fuzz/corpus/$* tests/fuzz/seeds/$*
 
 # --- checks -------------------------------------------------------------------------------------------------------------
 
 check: packages
-	@$(MAKE) --no-print-directory check-format check-cppcheck check-tidy
+	@$(MAKE) $(JOBS) --no-print-directory check-format check-cppcheck check-tidy
 
 .PHONY: check-format check-cppcheck check-tidy
 check-format:
@@ -171,7 +187,7 @@ bench: $(BENCHES:%=bench-%)
 
 .PHONY: bench-%
 bench-%: all
-	@$(MAKE) --no-print-directory $(BUILD)/bench/$*
+	@$(MAKE) $(JOBS) --no-print-directory $(BUILD)/bench/$*
 	$(BUILD)/bench/$*
 
 $(BUILD)/bench/%: bench/%.c $(BUILD)/libconfab.a $(SIMLIB)

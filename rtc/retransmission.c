@@ -139,11 +139,11 @@ static void make_room(struct retransmission_buffer *buffer, size_t size)
     if ((buffer->count + 1) * 4 > index_size * 3 && index_size < INDEX_MAX)
         index_size *= 2; /* a stream with gaps needs more places than it has packets */
     size_t cap = buffer->cap;
-    if (buffer->used + size < cap / 2 && cap > CAP_FIRST) {
-        cap = cap * 2 / 3 & ~(size_t)3;
+    if (buffer->used + size < cap - cap / 3 && cap > CAP_FIRST) {
+        cap = (cap - cap / 6) & ~(size_t)3;
         index_size = index_size > INDEX_FIRST && buffer->count * 4 < index_size ? index_size / 2 : index_size;
     } else if (place_for(buffer, size) == SIZE_MAX && cap < buffer->bytes_max) {
-        size_t grown = cap + cap / 4 > CAP_FIRST ? (cap + cap / 4) & ~(size_t)3 : CAP_FIRST;
+        size_t grown = cap + cap / 4 > CAP_FIRST ? (cap + cap / 8) & ~(size_t)3 : CAP_FIRST;
         cap = grown < buffer->used + size ? buffer->used + size : grown;
         cap = cap < buffer->bytes_max ? cap : buffer->bytes_max;
     }

@@ -31,7 +31,7 @@ struct retransmission_buffer {
 };
 
 /* Costs no memory until something is stored. Then a packet takes its own bytes, 8 of header, 5 to 11 of index, and the
- * ring is at most a quarter larger (and some 8 KiB) than what was in it. */
+ * ring is mostly less than a third larger (and some 8 KiB) than what was in it. */
 void retransmission_buffer_init(struct retransmission_buffer *buffer, nanos window_max, size_t bytes_max);
 void retransmission_buffer_clear(struct retransmission_buffer *buffer);
 
