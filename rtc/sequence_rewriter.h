@@ -21,7 +21,7 @@
 #include "rtc/rtp.h"
 #include "rtc/vp8.h"
 
-#define SEQUENCE_REWRITER_EPOCHS 4 /* sources remembered for late packets and requests: the current one and before */
+#define SEQUENCE_REWRITER_EPOCHS 3 /* sources remembered for late packets and requests: the current one and before */
 #define SEQUENCE_REWRITER_GAP_MAX 1000 /* a longer gap in a source is its restart, and is closed */
 
 /* One instant of a source as its last sender report has it (RFC 3550, section 6.4.1). */

@@ -95,37 +95,43 @@ const char *srtp_status_text(enum srtp_status status)
 
 /* --- replay protection (RFC 3711, section 3.3.2) ---------------------------------------------------------------------- */
 
-#define WINDOW_PACKETS 512
+#define RTP_WINDOW 512 /* packets */
+#define RTCP_WINDOW 64
 
 struct window {
     uint64_t highest; /* index seen so far */
     bool any;
-    uint64_t bits[WINDOW_PACKETS / 64]; /* a ring: bit index % WINDOW_PACKETS */
 };
 
-static bool window_is_old(const struct window *window, uint64_t index)
+/* Its packets: a ring of bits, index modulo their number. */
+struct window_bits {
+    uint64_t *words;
+    uint64_t packets;
+};
+
+static bool window_is_old(const struct window *window, struct window_bits bits, uint64_t index)
 {
-    return window->any && index + WINDOW_PACKETS <= window->highest;
+    return window->any && index + bits.packets <= window->highest;
 }
 
-static bool window_has(const struct window *window, uint64_t index)
+static bool window_has(const struct window *window, struct window_bits bits, uint64_t index)
 {
     return window->any && index <= window->highest &&
-           (window_is_old(window, index) || window->bits[index / 64 % (WINDOW_PACKETS / 64)] >> index % 64 & 1);
+           (window_is_old(window, bits, index) || (bits.words[index % bits.packets / 64] >> index % 64 & 1) != 0);
 }
 
-static void window_add(struct window *window, uint64_t index)
+static void window_add(struct window *window, struct window_bits bits, uint64_t index)
 {
-    if (!window->any || index >= window->highest + WINDOW_PACKETS) {
-        memset(window->bits, 0, sizeof window->bits);
+    if (!window->any || index >= window->highest + bits.packets) {
+        memset(bits.words, 0, bits.packets / 8);
         window->highest = index;
         window->any = true;
     }
     for (; window->highest < index; window->highest++) {
         uint64_t next = window->highest + 1;
-        window->bits[next / 64 % (WINDOW_PACKETS / 64)] &= ~((uint64_t)1 << next % 64);
+        bits.words[next % bits.packets / 64] &= ~((uint64_t)1 << next % 64);
     }
-    window->bits[index / 64 % (WINDOW_PACKETS / 64)] |= (uint64_t)1 << index % 64;
+    bits.words[index % bits.packets / 64] |= (uint64_t)1 << index % 64;
 }
 
 /* The 48-bit index (rollover counter and sequence number) that is nearest to the highest seen (RFC 3711, section 3.3.1
@@ -147,7 +153,15 @@ struct stream {
     uint32_t rtcp_index; /* last one sent */
     struct window rtp;
     struct window rtcp;
+    uint64_t rtp_bits[RTP_WINDOW / 64];
+    uint64_t rtcp_bits[RTCP_WINDOW / 64];
 };
+
+static struct window_bits rtp_bits(struct stream *stream) { return (struct window_bits){stream->rtp_bits, RTP_WINDOW}; }
+static struct window_bits rtcp_bits(struct stream *stream)
+{
+    return (struct window_bits){stream->rtcp_bits, RTCP_WINDOW};
+}
 
 /* What RTP and RTCP each have of their own: session key, salt, and for SHA-1 the two halves of HMAC with the key
  * already in them. */
@@ -415,7 +429,8 @@ static enum srtp_status rtp_transform(struct srtp_session *session, uint8_t *buf
     uint64_t index = index_of(&stream->rtp, bytes_get16(buf + 2));
     if (index >> 48 != 0)
         return index == UINT64_MAX ? SRTP_STATUS_REPLAYED : SRTP_STATUS_EXPIRED;
-    if (window_has(&stream->rtp, index) && (!session->allow_repeat || window_is_old(&stream->rtp, index)))
+    if (window_has(&stream->rtp, rtp_bits(stream), index) &&
+        (!session->allow_repeat || window_is_old(&stream->rtp, rtp_bits(stream), index)))
         return SRTP_STATUS_REPLAYED;
 
     uint8_t iv[16];
@@ -444,7 +459,7 @@ static enum srtp_status rtp_transform(struct srtp_session *session, uint8_t *buf
                 return SRTP_STATUS_FAILED;
         }
     }
-    window_add(&stream->rtp, index);
+    window_add(&stream->rtp, rtp_bits(stream), index);
     stream_keep(session, stream);
     return SRTP_STATUS_OK;
 }
@@ -527,7 +542,7 @@ enum srtp_status srtp_session_unprotect_rtcp(struct srtp_session *session, uint8
     struct stream *stream = stream_of(session, ssrc, &status);
     if (stream == NULL)
         return status;
-    if (window_has(&stream->rtcp, index))
+    if (window_has(&stream->rtcp, rtcp_bits(stream), index))
         return SRTP_STATUS_REPLAYED;
 
     uint8_t iv[16];
@@ -547,7 +562,7 @@ enum srtp_status srtp_session_unprotect_rtcp(struct srtp_session *session, uint8
         if (!counter_mode(session->rtcp.cipher, iv, data))
             return SRTP_STATUS_FAILED;
     }
-    window_add(&stream->rtcp, index);
+    window_add(&stream->rtcp, rtcp_bits(stream), index);
     stream_keep(session, stream);
     *len = plain_len;
     return SRTP_STATUS_OK;

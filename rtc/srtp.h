@@ -45,7 +45,7 @@ enum srtp_direction {
 
 enum srtp_status {
     SRTP_STATUS_OK = 0,
-    SRTP_STATUS_REPLAYED,  /* seen already, or 512 packets old (RFC 3711, section 3.3.2) */
+    SRTP_STATUS_REPLAYED,  /* seen already, or 512 packets (RTCP: 64) old (RFC 3711, section 3.3.2) */
     SRTP_STATUS_FORGED,    /* the authentication tag is wrong */
     SRTP_STATUS_MALFORMED, /* too short, or its header reaches past its end */
     SRTP_STATUS_NO_ROOM,   /* `cap` leaves no room for the tag */
