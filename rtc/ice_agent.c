@@ -71,7 +71,7 @@ static struct ice_timing timing_of(const struct ice_config *config)
         .rto = or_default(config->rto, 500 * NANOS_PER_MS),
         .gather_timeout = or_default(config->gather_timeout, 5 * NANOS_PER_S),
         .nomination_wait = or_default(config->nomination_wait, 150 * NANOS_PER_MS),
-        .relay_wait = or_default(config->relay_wait, NANOS_PER_S),
+        .relay_wait = or_default(config->relay_wait, 400 * NANOS_PER_MS),
         .failed_after = or_default(config->failed_after, 30 * NANOS_PER_S),
         .consent_interval = or_default(config->consent_interval, 5 * NANOS_PER_S),
         .consent_timeout = or_default(config->consent_timeout, 30 * NANOS_PER_S),

@@ -60,7 +60,7 @@ struct ice_config {
     nanos rto;                /* first retransmission, then doubled. 500 ms, the least allowed (section 14.3) */
     nanos gather_timeout;     /* a STUN server that does not answer. 5 s */
     nanos nomination_wait;    /* for a better pair, from the first valid one on. 150 ms */
-    nanos relay_wait;         /* the same when the best one is relayed. 1 s */
+    nanos relay_wait;         /* the same when the best one is relayed. 400 ms */
     nanos failed_after;       /* without any valid pair, from the first check on. 30 s (see RFC 8863) */
     nanos consent_interval;   /* 5 s, each one drawn from 0.8 to 1.2 of it (RFC 7675, section 5.1) */
     nanos consent_timeout;    /* 30 s (section 5.1) */
@@ -89,6 +89,10 @@ int ice_agent_add_base(struct ice_agent *agent, const struct ice_base *base);
 
 /* The socket or allocation is gone. If the selected pair used it, another valid pair takes over, or none. */
 void ice_agent_remove_base(struct ice_agent *agent, int base);
+
+/* The TURN server won't have `remote`, any port of it, as ICE_EVENT_PERMISSION asked: it forbids private addresses, for
+ * instance. Checks that wait there have failed. */
+void ice_agent_refused(struct ice_agent *agent, int base, const struct address *remote);
 
 /* No more bases will be added for now: GATHERED may come, once all STUN servers have answered or timed out. */
 void ice_agent_bases_done(struct ice_agent *agent);
@@ -166,7 +170,8 @@ enum ice_event_type {
     ICE_EVENT_GATHERED,   /* all local candidates have been reported */
     ICE_EVENT_STATE,      /* `state` */
     ICE_EVENT_SELECTED,   /* `pair`: another selected pair, or better knowledge of its types */
-    ICE_EVENT_PERMISSION, /* `permission`: checks are about to go from a relayed base to this address */
+    ICE_EVENT_PERMISSION, /* `permission`: checks are about to go from a relayed base to this address. They don't wait
+                             for it: a request sent before them on the same way arrives before them */
 };
 
 struct ice_event {

@@ -91,17 +91,35 @@ static bool make_room(struct ice_agent *agent, uint64_t priority)
     return true;
 }
 
-/* Is there another pair from this base to the same IP address? Then a permission was asked for (RFC 8656, section 9,
- * knows no ports). */
-static bool permission_asked(const struct ice_agent *agent, uint8_t base, const struct address *remote)
+/* Is it a pair from this base to that IP address? */
+static bool needs_permission(const struct ice_agent *agent, const struct ice_pair *pair, int base,
+                             const struct address *remote)
+{
+    return pair->base == base && ice_pair_current(agent, pair) &&
+           address_same_ip(&agent->remotes[pair->remote].address, remote);
+}
+
+/* Another pair from this base to the same IP address: then a permission was asked for (RFC 8656, section 9, knows no
+ * ports). NULL when there is none. */
+static const struct ice_pair *sharer_of_permission(const struct ice_agent *agent, uint8_t base,
+                                                   const struct address *remote)
 {
     for (size_t i = 0; i < agent->pair_count; i++) {
-        const struct ice_pair *pair = &agent->pairs[i];
-        if (pair->base == base && ice_pair_current(agent, pair) &&
-            address_same_ip(&agent->remotes[pair->remote].address, remote))
-            return true;
+        if (needs_permission(agent, &agent->pairs[i], base, remote))
+            return &agent->pairs[i];
     }
-    return false;
+    return NULL;
+}
+
+void ice_agent_refused(struct ice_agent *agent, int base, const struct address *remote)
+{
+    for (int i = 0; i < agent->pair_count; i++) {
+        struct ice_pair *pair = &agent->pairs[i];
+        if (pair->state > ICE_PAIR_IN_PROGRESS || !needs_permission(agent, pair, base, remote))
+            continue;
+        ice_pair_fail(agent, i);
+        pair->refused = true;
+    }
 }
 
 int ice_pair_add(struct ice_agent *agent, uint8_t base, uint8_t remote)
@@ -114,6 +132,7 @@ int ice_pair_add(struct ice_agent *agent, uint8_t base, uint8_t remote)
     uint64_t priority = priority_of(agent, base, remote);
     if (!make_room(agent, priority))
         return ICE_NONE;
+    const struct ice_pair *sharer = sharer_of_permission(agent, base, &to);
     struct ice_pair pair = {
         .priority = priority,
         .deadline = NANOS_NEVER,
@@ -121,7 +140,8 @@ int ice_pair_add(struct ice_agent *agent, uint8_t base, uint8_t remote)
         .base = base,
         .remote = remote,
         .state = ICE_PAIR_WAITING,
-        .asks_permission = agent->bases[base].type == ICE_RELAYED && !permission_asked(agent, base, &to),
+        .asks_permission = agent->bases[base].type == ICE_RELAYED && sharer == NULL,
+        .refused = sharer != NULL && sharer->refused,
     };
     /* One of each foundation is checked at first (section 6.1.2.6). */
     uint64_t foundation = foundation_of(agent, &pair);
@@ -131,6 +151,8 @@ int ice_pair_add(struct ice_agent *agent, uint8_t base, uint8_t remote)
             foundation_of(agent, other) == foundation)
             pair.state = ICE_PAIR_FROZEN;
     }
+    if (pair.refused)
+        pair.state = ICE_PAIR_FAILED;
     ice_pair_transaction_new(agent, &pair);
     agent->remotes[remote].used = true; /* making room may have released it */
     agent->pairs[agent->pair_count] = pair;
@@ -275,7 +297,8 @@ void ice_pairs_kick(struct ice_agent *agent)
 {
     for (size_t i = 0; i < agent->pair_count; i++) {
         struct ice_pair *pair = &agent->pairs[i];
-        if (ice_pair_current(agent, pair) && (pair->state == ICE_PAIR_IN_PROGRESS || pair->state == ICE_PAIR_FAILED))
+        if (ice_pair_current(agent, pair) && !pair->refused &&
+            (pair->state == ICE_PAIR_IN_PROGRESS || pair->state == ICE_PAIR_FAILED))
             wait_again(pair);
     }
 }

@@ -107,6 +107,7 @@ struct ice_pair {
     bool consent : 1;         /* the outstanding request is for consent: sent once */
     bool resent : 1;          /* its transaction id has been on the way before */
     bool asks_permission : 1; /* its event is still to come */
+    bool refused : 1;         /* by the TURN server: there is no use in trying again */
 };
 
 struct ice_gather {

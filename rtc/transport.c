@@ -365,10 +365,13 @@ static void handle_relay_events(struct transport *t, int index, nanos now)
         case TURN_CLIENT_RELEASED:
             close_relay(t, index);
             break;
-        case TURN_CLIENT_PERMITTED:
         case TURN_CLIENT_REFUSED:
+            if (relay->base != NO_BASE)
+                ice_agent_refused(t->ice, relay->base, &event.peer);
+            break;
+        case TURN_CLIENT_PERMITTED:
         case TURN_CLIENT_CHANNEL_BOUND:
-            break; /* a refused peer shows as a pair whose checks fail */
+            break;
         }
     }
     note_bases_done(t);

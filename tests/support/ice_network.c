@@ -136,6 +136,8 @@ static void send_from(struct ice_network *net, int index, int base, const struct
     if (base == side->relay_base) {
         if (permitted(side, to))
             transmit(net, &side->relay, to, data, len);
+        else
+            side->dropped_at_relay++;
         return;
     }
     if (!side->udp_direct)
@@ -302,7 +304,9 @@ static void act_on_events(struct ice_network *net, int index)
             side->pair = event.pair;
             break;
         case ICE_EVENT_PERMISSION:
-            if (side->permitted_count < ICE_NETWORK_PERMISSIONS)
+            if (net->relays_refuse)
+                ice_agent_refused(side->agent, event.permission.base, &event.permission.remote);
+            else if (side->permitted_count < ICE_NETWORK_PERMISSIONS)
                 side->permitted[side->permitted_count++] = event.permission.remote;
             break;
         }

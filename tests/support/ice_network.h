@@ -32,6 +32,7 @@ struct ice_side {
     size_t candidates[4]; /* by type */
     struct ice_pair_info pair;
     uint64_t sent;
+    uint64_t dropped_at_relay; /* for want of a permission */
 };
 
 struct ice_network_event;
@@ -44,6 +45,7 @@ struct ice_network {
     nanos jitter;
     nanos signal_delay;
     nanos answer_delay;  /* after the offer, before the answer is sent */
+    bool relays_refuse;  /* all permissions */
     nanos candidate_lag; /* how much later than everything else candidates are signalled */
     bool vanilla;        /* candidates are signalled all at once, when gathering is done */
     bool stun_dead;
