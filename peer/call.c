@@ -51,6 +51,7 @@ struct call {
     bool up;
     nanos tick;
     struct remote_track *tracks;
+    struct data_exchange *data; /* NULL: no data channels */
 };
 
 static struct transport *transport_of(struct call *call)
@@ -142,8 +143,15 @@ static void on_stuck(void *user, struct receive_stream *stream, nanos now)
     connection_request_key_frame(call_connection(user), stream, now);
 }
 
+static void on_data(void *user, const struct data_channel_event *event, nanos now)
+{
+    struct call *call = user;
+    if (call->data != NULL)
+        data_exchange_event(call->data, event, now);
+}
+
 static const struct connection_callbacks connection_callbacks = {
-    .packet = on_packet, .key_frame_wanted = on_key_frame_wanted, .rate = on_rate, .stuck = on_stuck};
+    .packet = on_packet, .key_frame_wanted = on_key_frame_wanted, .rate = on_rate, .stuck = on_stuck, .data = on_data};
 
 /* --- tracks ------------------------------------------------------------------------------------------------------------------ */
 
@@ -273,6 +281,32 @@ static void start_sending(struct call *call, const struct session_media *local, 
     }
 }
 
+/* --- data channels --------------------------------------------------------------------------------------------------------- */
+
+static void on_report(void *user, const struct data_report *report, nanos now)
+{
+    struct call *call = user;
+    if (call->config.callbacks->data != NULL)
+        call->config.callbacks->data(call->config.user, call, report, now);
+}
+
+/* Both sides have a section for them, `remote` is the other's. */
+static void start_data(struct call *call, const struct session_media *remote, nanos now)
+{
+    const struct data_channels_config channels = {.remote_port = remote->sctp_port,
+                                                  .remote_message_max = remote->max_message_size};
+    if (call->data != NULL || !connection_enable_data(call_connection(call), &channels, NULL))
+        return;
+    const struct data_exchange_config config = {.connection = call_connection(call),
+                                                .plan = &call->config.plan->data,
+                                                .number = call->config.number,
+                                                .opens = call->config.offerer,
+                                                .seed = call->config.seed,
+                                                .report = on_report,
+                                                .user = call};
+    call->data = data_exchange_create(&config, now);
+}
+
 /* --- negotiation ---------------------------------------------------------------------------------------------------------------- */
 
 static void say(struct call *call, enum room_message_type type, const char *sdp, const char *candidate)
@@ -374,6 +408,8 @@ static void apply_media(struct call *call, const struct session_description *loc
         const struct session_media *theirs = &remote->media[i];
         const struct session_media *agreed = &answer->media[i];
         struct remote_track *track = track_of_mid(call, theirs->mid);
+        if (agreed->kind == SESSION_DATA && !agreed->rejected)
+            start_data(call, theirs, now);
         bool rejected = agreed->rejected || agreed->codec_count == 0;
         bool receives =
             !rejected && (theirs->direction & SESSION_SENDONLY) != 0 && (ours->direction & SESSION_RECVONLY) != 0;
@@ -517,6 +553,8 @@ void call_run(struct call *call, nanos now)
         video_sender_run(&call->video, now);
     if (call->has_screen)
         video_sender_run(&call->screen, now);
+    if (call->data != NULL)
+        data_exchange_run(call->data, now);
     if (call->tick <= now) {
         call->tick = now + TICK;
         for (struct remote_track *track = call->tracks; track != NULL; track = track->next) {
@@ -539,6 +577,8 @@ nanos call_deadline(const struct call *call)
         deadline = nanos_min(deadline, video_sender_deadline(&call->video));
     if (call->has_screen)
         deadline = nanos_min(deadline, video_sender_deadline(&call->screen));
+    if (call->data != NULL)
+        deadline = nanos_min(deadline, data_exchange_deadline(call->data));
     return deadline;
 }
 
@@ -629,6 +669,7 @@ static void describe_ourselves(struct call *call)
     snprintf(call->transport.password, sizeof call->transport.password, "%s", transport_password(transport_of(call)));
     call->capabilities = session_capabilities_default();
     call->capabilities.transport = &call->transport;
+    call->capabilities.data_channels = call->config.plan->data.enabled;
     call->capabilities.session_id = rng_u64(&call->rng) >> 1;
     for (size_t i = 0; i < TRACKS; i++)
         call->ssrcs[i] = (struct own_ssrcs){.media = draw_ssrc(call), .retransmission = draw_ssrc(call)};
@@ -671,6 +712,7 @@ void call_destroy(struct call *call)
         track = next;
     }
     session_description_destroy(call->offer);
+    data_exchange_destroy(call->data);
     peer_connection_destroy(call->pc);
     free(call);
 }

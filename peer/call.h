@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/nanos.h"
 #include "peer/audio_source.h"
+#include "peer/data_exchange.h"
 #include "peer/media_plan.h"
 #include "peer/peer_connection.h"
 #include "peer/remote_track.h"
@@ -29,6 +30,8 @@ struct call_callbacks {
     void (*track_removed)(void *user, struct call *call, struct remote_track *track, nanos now);
     void (*frame)(void *user, struct call *call, struct remote_track *track, const struct received_frame *frame,
                   nanos now);
+    /* Something was sent or received on a data channel. */
+    void (*data)(void *user, struct call *call, const struct data_report *report, nanos now);
 };
 
 enum call_shape {
@@ -43,6 +46,7 @@ struct call_config {
     const char *own_name;    /* the stream id of what we send */
     const char *remote_name; /* "" for the SFU */
     const struct media_plan *plan;
+    uint32_t number;      /* our own in the room, from 0 */
     bool room_has_screen; /* in a mesh: somebody may share one */
     const struct certificate *certificate;
     struct tls_context *tls;

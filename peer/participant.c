@@ -121,11 +121,20 @@ static void frame_received(void *user, struct call *call, struct remote_track *t
         p->config.callbacks->frame(p->config.user, p, track, frame, now);
 }
 
+static void data_reported(void *user, struct call *call, const struct data_report *report, nanos now)
+{
+    struct participant *p = user;
+    (void)call;
+    if (p->config.callbacks->data != NULL)
+        p->config.callbacks->data(p->config.user, p, report, now);
+}
+
 static const struct call_callbacks call_callbacks = {.say = call_says,
                                                      .state = call_state,
                                                      .track_added = track_added,
                                                      .track_removed = track_removed,
-                                                     .frame = frame_received};
+                                                     .frame = frame_received,
+                                                     .data = data_reported};
 
 static void fail(struct participant *p, const char *reason, nanos now)
 {
@@ -153,6 +162,7 @@ static struct call *start_call(struct participant *p, const char *remote_name, b
         .own_name = p->name,
         .remote_name = remote_name,
         .plan = &p->config.plan,
+        .number = p->config.number,
         .room_has_screen = p->config.room_has_screen,
         .certificate = p->config.certificate,
         .tls = p->config.tls,

@@ -24,6 +24,7 @@ struct participant_callbacks {
     void (*track_removed)(void *user, struct participant *participant, struct remote_track *track, nanos now);
     void (*frame)(void *user, struct participant *participant, struct remote_track *track,
                   const struct received_frame *frame, nanos now);
+    void (*data)(void *user, struct participant *participant, const struct data_report *report, nanos now);
     /* It can't go on: refused, or the signalling broke. */
     void (*failed)(void *user, struct participant *participant, const char *reason, nanos now);
 };

@@ -68,6 +68,7 @@ struct data_channels {
     bool up, over;
     bool blocked; /* SCTP takes nothing for now */
     bool held;
+    bool resumed; /* there may be messages that nobody has been told of */
     char reason[REASON_CAP];
 };
 
@@ -151,6 +152,7 @@ void data_channels_abort(struct data_channels *channels, nanos now)
 
 void data_channels_hold(struct data_channels *channels, bool hold)
 {
+    channels->resumed = channels->held && !hold;
     channels->held = hold;
     if (channels->association != NULL)
         sctp_association_hold(channels->association, hold);
@@ -548,7 +550,7 @@ ssize_t data_channels_write(struct data_channels *channels, uint8_t *buf, size_t
 nanos data_channels_deadline(const struct data_channels *channels)
 {
     bool sends = channels->up && !channels->blocked && channels->sending != NULL;
-    if (sends || channels->telling != NULL)
+    if (sends || channels->telling != NULL || channels->resumed)
         return 0;
     return channels->association != NULL ? sctp_association_deadline(channels->association) : NANOS_NEVER;
 }
@@ -601,6 +603,7 @@ bool data_channels_event(struct data_channels *channels, struct data_channel_eve
     channels->gone = NULL;
     while (!next_told(channels, event)) {
         if (channels->association == NULL || !sctp_association_event(channels->association, &arrived)) {
+            channels->resumed = false;
             send_queues(channels, now);
             return next_told(channels, event);
         }
@@ -626,12 +629,17 @@ bool data_channels_event(struct data_channels *channels, struct data_channel_eve
 
 /* --- channels --------------------------------------------------------------------------------------------------------------- */
 
+bool data_channel_takes(const struct data_channel *channel, size_t len)
+{
+    uint32_t max = channel->owner->config.remote_message_max;
+    return max == 0 || len <= max;
+}
+
 bool data_channel_send(struct data_channel *channel, bool text, const void *data, size_t len, nanos now)
 {
     static const uint8_t nothing = 0;
     struct data_channels *channels = channel->owner;
-    uint32_t remote_max = channels->config.remote_message_max;
-    if (channel->state >= CHANNEL_CLOSING || (remote_max != 0 && len > remote_max) ||
+    if (channel->state >= CHANNEL_CLOSING || !data_channel_takes(channel, len) ||
         len > channels->config.queue_max - channel->buffered)
         return false;
     uint32_t ppid = text ? PPID_TEXT : PPID_BINARY;

@@ -89,6 +89,9 @@ struct data_channel *data_channel_open(struct data_channels *channels, const str
 /* Queues a message. False when it is longer than the peer takes, when too much waits, or the channel is closing. */
 bool data_channel_send(struct data_channel *channel, bool text, const void *data, size_t len, nanos now);
 
+/* Is a message of this length short enough for the peer? */
+bool data_channel_takes(const struct data_channel *channel, size_t len);
+
 /* Bytes of messages that SCTP hasn't taken yet. */
 size_t data_channel_buffered(const struct data_channel *channel);
 /* DATA_CHANNEL_LOW comes when the buffered bytes fall from above this to it or below; never, before this is called. */

@@ -7,6 +7,7 @@
 #include <utlist.h>
 
 #include "rtc/session_negotiation.h"
+#include "sfu/data_relay.h"
 #include "sfu/publication.h"
 #include "sfu/sfu_participant.h"
 #include "sfu/sfu_state.h"
@@ -78,6 +79,7 @@ static void describe_abilities(const struct sfu_participant *p, struct own_abili
     *ours = session_capabilities_default();
     ours->audio = session_abilities_of_codec(&ours->audio, "opus");
     ours->video = session_abilities_of_codec(&ours->video, "VP8");
+    ours->data_channels = true;
     ours->session_id = p->negotiation.session_id;
     describe_transport(p, &own->transport);
     ours->transport = &own->transport;
@@ -520,6 +522,14 @@ static bool reject(struct sfu_section *section, const struct session_media *answ
     return true;
 }
 
+static bool enable_data(struct sfu_participant *p, const struct session_media *offer, struct error *error)
+{
+    const struct data_channels_config config = {.remote_port = offer->sctp_port,
+                                                .remote_message_max = offer->max_message_size,
+                                                .queue_max = DATA_RELAY_QUEUE_MAX};
+    return connection_enable_data(p->connection, &config, error);
+}
+
 /* Brings our sections into line with the answer that is about to be given. Of what goes wrong the last is told; the rest
  * is done. */
 static bool apply_offer(struct sfu_participant *p, const struct session_description *offer,
@@ -542,6 +552,10 @@ static bool apply_offer(struct sfu_participant *p, const struct session_descript
             free(section->rejected);
             section->rejected = NULL;
             note_codecs(n, agreed);
+        }
+        if (agreed->kind == SESSION_DATA) {
+            whole = (agreed->rejected || enable_data(p, &offer->media[i], error)) && whole;
+            continue;
         }
         if (agreed->rejected || (agreed->direction & SESSION_RECVONLY) == 0) {
             unpublish(section, now);

@@ -6,6 +6,7 @@
 #include <utlist.h>
 
 #include "rtc/rtp_extensions.h"
+#include "sfu/data_relay.h"
 #include "sfu/downlink.h"
 #include "sfu/publication.h"
 #include "sfu/sfu_state.h"
@@ -52,11 +53,17 @@ static void on_stuck(void *user, struct receive_stream *stream, nanos now)
     publication_request_key_frame(layer->publication, (int)(layer - layer->publication->layers), false, now);
 }
 
+static void on_data(void *user, const struct data_channel_event *event, nanos now)
+{
+    data_relay_event(user, event, now);
+}
+
 static const struct connection_callbacks connection_callbacks = {.packet = on_packet,
                                                                  .key_frame_wanted = on_key_frame_wanted,
                                                                  .packet_wanted = on_packet_wanted,
                                                                  .rate = on_rate,
-                                                                 .stuck = on_stuck};
+                                                                 .stuck = on_stuck,
+                                                                 .data = on_data};
 
 /* --- connection ---------------------------------------------------------------------------------------------------------- */
 
@@ -215,6 +222,7 @@ void sfu_participant_withdraw(struct sfu_participant *p, nanos now)
     while (p->subscriptions != NULL)
         subscription_destroy(p->subscriptions, now);
     negotiation_clear(&p->negotiation);
+    data_relay_leave(p, now);
 }
 
 void sfu_participant_run(struct sfu_participant *p, nanos now)
@@ -231,6 +239,8 @@ void sfu_participant_run(struct sfu_participant *p, nanos now)
     }
     if (negotiation_deadline(&p->negotiation) <= now)
         negotiation_offer(p, now);
+    if (data_relay_deadline(p) <= now)
+        data_relay_run(p, now);
 }
 
 void sfu_participant_handle_events(struct sfu_participant *p, nanos now)
@@ -254,6 +264,7 @@ nanos sfu_participant_deadline(const struct sfu_participant *p)
 {
     struct publication *publication;
     nanos deadline = nanos_min(p->allocate_due, negotiation_deadline(&p->negotiation));
+    deadline = nanos_min(deadline, data_relay_deadline(p));
     if (p->connection != NULL)
         deadline = nanos_min(deadline, connection_deadline(p->connection));
     DL_FOREACH2(p->publications, publication, next)

@@ -13,6 +13,7 @@
 #include "sfu/sfu_negotiation.h"
 #include "sfu/sfu_room.h"
 
+struct data_member;
 struct sfu_source;
 
 enum { SFU_SOURCES_MAX = 8 }; /* addresses of one participant, remembered */
@@ -38,6 +39,8 @@ struct sfu_participant {
     struct negotiation negotiation;
     struct publication *publications;
     struct subscription *subscriptions;
+    struct data_member *data_members; /* its data channels, a list */
+    bool data_held;                   /* nothing is read from them, until others have room for it */
 
     nanos allocate_due; /* when layers are chosen next */
     nanos allocated_at;

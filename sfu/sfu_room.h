@@ -7,6 +7,7 @@
 #include "base/nanos.h"
 #include "rtc/rtp_extensions.h"
 
+struct data_topic;
 struct publication;
 struct sfu;
 struct sfu_participant;
@@ -17,6 +18,7 @@ struct sfu_room {
     struct sfu *sfu;
     char name[SFU_NAME_CAP];
     struct sfu_participant *participants;
+    struct data_topic *data_topics;  /* hash table by label */
     struct sfu_participant *speaker; /* whose video matters most: who is heard; NULL: nobody yet */
     UT_hash_handle hh;
 };
