@@ -46,8 +46,8 @@ bool measurement_init(struct measurement *m, const struct scenario *scenario, co
 void measurement_clear(struct measurement *m)
 {
     struct histogram *histograms[] = {
-        &m->join,      &m->latency,     &m->audio_latency, &m->video_latency, &m->network_latency,
-        &m->client_up, &m->client_down, &m->video_kbps,    &m->video_height,  &m->video_fps};
+        &m->join,      &m->latency,   &m->audio_latency, &m->video_latency, &m->network_latency, &m->data_latency,
+        &m->file_time, &m->client_up, &m->client_down,   &m->video_kbps,    &m->video_height,    &m->video_fps};
     for (size_t i = 0; i < sizeof histograms / sizeof histograms[0]; i++)
         histogram_clear(histograms[i]);
     for (uint32_t i = 0; i < m->fault_count; i++)
@@ -234,12 +234,45 @@ static void on_track_removed(void *user, struct participant *participant, struct
     sum_up_track(user, track, now);
 }
 
+static void on_data(void *user, struct participant *participant, const struct data_report *report, nanos now)
+{
+    struct client_measure *client = user;
+    struct measurement *m = client->run;
+    /* In a mesh each copy is sent by itself. */
+    uint64_t receivers = m->mesh ? 1 : m->scenario->room_size - 1;
+    (void)participant, (void)now;
+    switch (report->type) {
+    case DATA_REPORT_MESSAGE_SENT:
+        m->data.sent++;
+        m->data.expected += receivers;
+        break;
+    case DATA_REPORT_MESSAGE:
+        m->data.received++;
+        m->data.corrupt += !report->intact;
+        histogram_record(&m->data_latency, (uint64_t)nanos_max(report->latency, 0));
+        break;
+    case DATA_REPORT_FILE_SENT:
+        m->data.files.sent++;
+        m->data.files.expected += receivers;
+        break;
+    case DATA_REPORT_FILE:
+        m->data.files.received++;
+        m->data.files.intact += report->intact;
+        histogram_record(&m->file_time, (uint64_t)nanos_max(report->latency, 0));
+        break;
+    case DATA_REPORT_CLOSED:
+        note_error(client, report->reason != NULL ? report->reason : "a data channel was closed");
+        break;
+    }
+}
+
 const struct participant_callbacks measurement_callbacks = {
     .joined = on_joined,
     .call_state = on_call_state,
     .track_added = on_track_added,
     .track_removed = on_track_removed,
     .frame = on_frame,
+    .data = on_data,
     .failed = on_failed,
 };
 
@@ -451,6 +484,11 @@ void measurement_finish(struct measurement *m, nanos now, struct result_run *run
     run->encodings_per_client = share((double)encodings, (double)senders);
     run->streams_expected = streams_expected(m);
     run->streams_received = m->streams_received;
+    run->data = m->data;
+    run->data.planned = m->scenario->media.has_data;
+    run->data.latency_ms = result_summarize(&m->data_latency, 1e6);
+    run->data.files.bytes = (uint64_t)m->scenario->media.data_file;
+    run->data.files.time_ms = result_summarize(&m->file_time, 1e6);
     run->errors = m->errors;
     memcpy(run->first_error, m->first_error, sizeof run->first_error);
     run->fault_count = m->fault_count;

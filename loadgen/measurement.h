@@ -43,6 +43,8 @@ struct measurement {
     struct link_record *links;
     struct histogram join, latency, audio_latency, video_latency;
     struct histogram network_latency; /* filled by connections themselves */
+    struct histogram data_latency, file_time;
+    struct result_data data; /* its counts */
     struct histogram client_up, client_down, video_kbps, video_height, video_fps;
     uint64_t packets_expected, packets_lost, packets_lost_after_repair;
     uint64_t freezes;

@@ -6,6 +6,7 @@
 
 #include "loadgen/presets.h"
 #include "loadgen/schema.h"
+#include "peer/data_exchange.h"
 #include "report/threshold.h"
 
 #define FIELD(type, member, key_name, reader)                                                                          \
@@ -207,8 +208,23 @@ static bool read_screen(const struct schema *schema, const struct yaml_node *nod
 
 static bool read_data(const struct schema *schema, const struct yaml_node *node, void *out)
 {
-    (void)out;
-    return schema_error(schema, node, "data channels are not built yet; leave this section out");
+    static const struct schema_field fields[] = {
+        FIELD(struct scenario_media, data_messages, "messages", schema_frequency),
+        FIELD(struct scenario_media, data_size, "size", schema_size),
+        FIELD(struct scenario_media, data_file, "file", schema_size),
+        FIELD(struct scenario_media, data_at, "at", schema_duration),
+    };
+    struct scenario_media *media = out;
+    media->has_data = true;
+    if (!schema_mapping(schema, node, FIELDS(fields), media))
+        return false;
+    if (media->data_messages <= 0 && media->data_file <= 0)
+        return schema_error(schema, node,
+                            "say what is sent: {messages: 1/s, size: 200B}, {file: 5MB, at: 10s} or both");
+    if (media->data_messages > 1000 || media->data_size < DATA_HEADER_LEN || media->data_size > DATA_MESSAGE_MAX)
+        return schema_error(schema, node, "at most 1000 messages a second, each %dB to %dB", DATA_HEADER_LEN,
+                            DATA_MESSAGE_MAX);
+    return media->data_file <= 1000000000 || schema_error(schema, node, "a file has at most 1GB");
 }
 
 static bool read_media(const struct schema *schema, const struct yaml_node *node, void *out)
@@ -220,11 +236,12 @@ static bool read_media(const struct schema *schema, const struct yaml_node *node
         {.key = "data", .read = read_data, .offset = 0},
     };
     struct scenario_media *media = out;
-    media->has_audio = media->has_video = media->has_screen = false; /* what is named is what there is */
+    media->has_audio = media->has_video = media->has_screen = media->has_data =
+        false; /* what is named is what there is */
     if (!schema_mapping(schema, node, FIELDS(fields), media))
         return false;
-    return media->has_audio || media->has_video || media->has_screen ||
-           schema_error(schema, node, "a call needs audio, video or a screen");
+    return media->has_audio || media->has_video || media->has_screen || media->has_data ||
+           schema_error(schema, node, "a call needs audio, video, a screen or data");
 }
 
 /* --- servers and the network between ---------------------------------------------------------------------------------- */
@@ -615,6 +632,8 @@ static bool check_sizes(const struct schema *schema, const struct yaml_node *roo
         if (scenario->topologies[i] == SCENARIO_SFU && scenario->sfu.count == 0)
             return schema_error(schema, at, "the topology sfu needs a server: servers: {sfu: 1}");
     }
+    if (scenario->media.data_file > 0 && scenario->media.data_at >= scenario->duration + scenario->join_spread)
+        return schema_error(schema, yaml_node_get(root, "media"), "data: the file begins after the end");
     if (scenario->duration <= 0 || scenario->duration > 24 * 3600 * NANOS_PER_S)
         return schema_error(schema, root, "duration: between a moment and 24h");
     return true;
@@ -680,7 +699,9 @@ static void set_defaults(struct scenario *scenario, const char *file)
                                               .layers = {{180, 15, 150000}, {360, 30, 500000}, {720, 30, 1700000}},
                                               .layer_count = 3,
                                               .screen_sharers = 1,
-                                              .screen_bitrate = 1000000};
+                                              .screen_bitrate = 1000000,
+                                              .data_size = 200,
+                                              .data_at = -1};
     scenario->sfu = (struct scenario_servers){.count = 1, .entries = {{.name = "sfu-1"}}};
     scenario->turn = (struct scenario_servers){.count = 1, .entries = {{.name = "turn-1"}}};
     scenario->stun = (struct scenario_servers){.count = 1, .entries = {{.name = "stun-1"}}};
@@ -705,6 +726,8 @@ struct scenario *scenario_read(const char *file, const struct yaml_node *root, s
         scenario->rooms = (uint32_t)(scenario->matrix_count * (scenario->matrix_count + 1) / 2);
         scenario->room_size = 2;
     }
+    if (scenario->media.data_at < 0)
+        scenario->media.data_at = scenario->join_spread + (scenario->duration > 2 * NANOS_PER_S ? NANOS_PER_S : 0);
     if (!check(&schema, root, scenario)) {
         free(scenario);
         return NULL;

@@ -53,6 +53,11 @@ struct scenario_media {
     size_t layer_count;
     uint32_t screen_sharers; /* in each room, the first of it; 1 */
     int64_t screen_bitrate;  /* 1 Mbit/s */
+    bool has_data;
+    double data_messages; /* that each who sends media sends, a second; 0: none */
+    int64_t data_size;    /* bytes of each; 200 */
+    int64_t data_file;    /* bytes of a file that the first of each room sends; 0: none */
+    nanos data_at;        /* when; −1 while reading: 1 s after the last has joined */
 };
 
 /* A server by name ("sfu-1") and where it stands. */

@@ -245,6 +245,24 @@ static struct server *server_of_room(struct simulation *s, uint32_t room)
 
 /* --- clients ---------------------------------------------------------------------------------------------------------- */
 
+/* Messages begin when everyone should be there, and end before the call does, so that all can arrive. */
+#define DATA_MARGIN NANOS_PER_S
+
+static struct data_plan data_plan_of(const struct scenario *scenario, const struct client_profile *profile)
+{
+    const struct scenario_media *media = &scenario->media;
+    return (struct data_plan){
+        .enabled = media->has_data,
+        .messages_per_s = profile->publishes ? media->data_messages : 0,
+        .message_bytes = (uint32_t)media->data_size,
+        .from = scenario->join_spread + DATA_MARGIN,
+        .until = scenario->join_spread + scenario->duration - DATA_MARGIN,
+        .file_bytes = profile->number == 0 ? media->data_file : 0,
+        .file_at = media->data_at,
+        .file_seed = scenario->seed ^ (uint64_t)profile->room << 32,
+    };
+}
+
 static struct media_plan plan_of(const struct scenario *scenario, const struct client_profile *profile)
 {
     const struct scenario_media *media = &scenario->media;
@@ -253,7 +271,8 @@ static struct media_plan plan_of(const struct scenario *scenario, const struct c
                               .screen = profile->shares_screen,
                               .audio_bps = media->audio_bitrate,
                               .layer_count = media->layer_count,
-                              .screen_bps = media->screen_bitrate};
+                              .screen_bps = media->screen_bitrate,
+                              .data = data_plan_of(scenario, profile)};
     for (size_t i = 0; i < media->layer_count; i++)
         plan.layers[i] = (struct media_layer){
             .height = (uint16_t)media->layers[i].height, .fps = media->layers[i].fps, .bps = media->layers[i].bitrate};
@@ -437,7 +456,7 @@ static void count_egress(const struct simulation *s, uint64_t *sfu, uint64_t *tu
     *sfu = *turn = 0;
     for (size_t i = 0; i < s->server_count; i++) {
         if (s->servers[i].sfu != NULL)
-            *sfu += sfu_statistics(s->servers[i].sfu).bytes_sent;
+            *sfu += sfu_statistics(s->servers[i].sfu).bytes_sent + sfu_statistics(s->servers[i].sfu).data_bytes_sent;
         if (s->servers[i].turn != NULL)
             *turn += turn_server_statistics(s->servers[i].turn)->bytes_to_peers +
                      turn_server_statistics(s->servers[i].turn)->bytes_to_clients;

@@ -371,6 +371,8 @@ static void make_offer(struct call *call)
         offer_section(call, TRACK_VIDEO, plan->video, mesh);
     if (plan->screen || (mesh && call->config.room_has_screen))
         offer_section(call, TRACK_SCREEN, plan->screen, mesh);
+    if (plan->data.enabled)
+        session_offer_media(call->offer, &call->capabilities, SESSION_DATA, SESSION_INACTIVE);
     say_description(call, ROOM_OFFER, call->offer);
 }
 

@@ -60,6 +60,18 @@ struct result_fault {
     uint64_t clients_recovered;
 };
 
+/* What went over data channels. Expected are (message, receiver) and (file, receiver) pairs. */
+struct result_data {
+    bool planned; /* false: the scenario has none, and the rest is 0 */
+    uint64_t sent, expected, received;
+    uint64_t corrupt; /* received, but not as they were sent */
+    struct result_summary latency_ms;
+    struct {
+        uint64_t sent, expected, received, intact, bytes;
+        struct result_summary time_ms;
+    } files;
+};
+
 struct result_run {
     char topology[8]; /* "mesh" or "sfu" */
     char sweep[96];   /* "rooms.size=4"; empty without a sweep */
@@ -96,6 +108,7 @@ struct result_run {
     double encodings_per_client;
     struct result_summary video_kbps; /* of each received video, what arrived */
     struct result_summary video_height, video_fps;
+    struct result_data data;
     uint64_t streams_expected, streams_received; /* (publication, subscriber) pairs */
     struct {
         double sfu_egress_gb_per_hour, turn_egress_gb_per_hour, per_hour;

@@ -73,6 +73,17 @@ static json_t *captures(const struct result_run *run)
     return list;
 }
 
+static json_t *data(const struct result_data *d)
+{
+    json_t *files =
+        json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "sent", count(d->files.sent), "expected", count(d->files.expected),
+                  "received", count(d->files.received), "intact", count(d->files.intact), "bytes",
+                  count(d->files.bytes), "time_ms", summary(&d->files.time_ms));
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "sent", count(d->sent), "expected", count(d->expected),
+                     "received", count(d->received), "corrupt", count(d->corrupt), "latency_ms",
+                     summary(&d->latency_ms), "files", files);
+}
+
 json_t *result_run_json(const struct result_run *run)
 {
     json_t *json = json_object();
@@ -117,6 +128,8 @@ json_t *result_run_json(const struct result_run *run)
                         json_pack("{s:o, s:o, s:o}", "sfu_egress_gb_per_hour", number(run->cost.sfu_egress_gb_per_hour),
                                   "turn_egress_gb_per_hour", number(run->cost.turn_egress_gb_per_hour), "per_hour",
                                   number(run->cost.per_hour)));
+    if (run->data.planned)
+        json_object_set_new(json, "data", data(&run->data));
     if (run->fault_count > 0)
         json_object_set_new(json, "faults", faults(run));
     if (run->matrix.count > 0)

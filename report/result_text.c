@@ -81,6 +81,22 @@ static void print_faults(const struct result_run *run, FILE *out)
     }
 }
 
+static void print_data(const struct result_run *run, FILE *out)
+{
+    const struct result_data *d = &run->data;
+    fprintf(out, "%5u %-5s data channels:", run->room_size, run->topology);
+    if (d->expected > 0)
+        fprintf(out, " %" PRIu64 "/%" PRIu64 " messages, %.0f ms (median), %.0f ms (p95)", d->received, d->expected,
+                d->latency_ms.p50, d->latency_ms.p95);
+    if (d->corrupt > 0)
+        fprintf(out, ", %" PRIu64 " corrupt", d->corrupt);
+    if (d->files.expected > 0)
+        fprintf(out, "%s %" PRIu64 "/%" PRIu64 " files of %.3g MB intact, in %.1f s (median), %.1f s (slowest)",
+                d->expected > 0 ? ";" : "", d->files.intact, d->files.expected, (double)d->files.bytes / 1e6,
+                d->files.time_ms.p50 / 1e3, d->files.time_ms.max / 1e3);
+    fputc('\n', out);
+}
+
 static void print_thresholds(const struct result *result, bool color, FILE *out)
 {
     if (result->threshold_count > 0)
@@ -106,6 +122,15 @@ void result_print(const struct result *result, bool color, FILE *out)
         if (new_point)
             fputc('\n', out);
         print_run(&result->runs[i], out);
+    }
+    bool data = false;
+    for (size_t i = 0; i < result->run_count; i++) {
+        if (!result->runs[i].data.planned)
+            continue;
+        if (!data)
+            fputc('\n', out);
+        data = true;
+        print_data(&result->runs[i], out);
     }
     bool faults = false;
     for (size_t i = 0; i < result->run_count; i++)

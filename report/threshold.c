@@ -66,6 +66,7 @@ bool threshold_check(const char *expr, struct error *error)
     if (empty == NULL)
         return error_set(error, ERROR_SYSTEM, "out of memory");
     empty->matrix.count = 1;
+    empty->data.planned = true;
     json_t *run = result_run_json(empty);
     double value = 0;
     bool found = look_up(run, c.path, &value);

@@ -272,6 +272,7 @@ struct sfu_statistics sfu_statistics(const struct sfu *sfu)
             sum.bytes_received += statistics.bytes_received;
             sum.packets_sent += statistics.packets_sent;
             sum.bytes_sent += statistics.bytes_sent;
+            sum.data_bytes_sent += statistics.data_bytes_sent;
         }
     }
     return sum;

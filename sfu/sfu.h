@@ -57,6 +57,7 @@ struct sfu_statistics {
     uint64_t packets_sent, bytes_sent;                  /* likewise: the egress */
     uint64_t key_frames_requested;                      /* of publishers */
     uint64_t layer_switches;
+    uint64_t data_bytes_sent; /* SCTP packets, as DTLS carries them */
     uint64_t data_messages_received, data_messages_sent;
     uint64_t data_messages_dropped;  /* too long for a subscriber, or too many */
     uint64_t data_channels_given_up; /* of subscribers that did not read */

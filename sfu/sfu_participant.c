@@ -84,6 +84,7 @@ static void disconnect(struct sfu_participant *p)
         sum->bytes_received += statistics.bytes_received;
         sum->packets_sent += statistics.packets_sent;
         sum->bytes_sent += statistics.bytes_sent;
+        sum->data_bytes_sent += statistics.data_bytes_sent;
     }
     connection_destroy(p->connection);
     p->connection = NULL;

@@ -156,7 +156,10 @@ static void says_line_and_remedy(void)
     refuses("", "s.yaml:1", "empty");
     refuses("- 1\n", "s.yaml:1", "must be a mapping");
     refuses("a: &x 1\nb: *x\n", "s.yaml:2", "alias");
-    refuses("media: {data: {messages: 1/s}}\n", "s.yaml:1: data", "not built yet");
+    refuses("media: {data: {size: 200B}}\n", "s.yaml:1: data", "say what is sent");
+    refuses("media: {data: {messages: 1/s, size: 8B}}\n", "s.yaml:1: data", "32B to 65536B");
+    refuses("media: {data: {messages: 5000/s}}\n", "s.yaml:1: data", "at most 1000 messages");
+    refuses("duration: 5s\nmedia: {data: {file: 1MB, at: 10s}}\n", "s.yaml:2: media", "after the end");
     refuses("media: {video: {codec: h264}}\n", "s.yaml:1: codec", "only vp8");
     refuses("faults: [{at: 5s, kill: sfu-9}]\n", "s.yaml:1", "no server 'sfu-9'");
     refuses("faults: [{at: 5s, client: room9/1, cut: yes}]\n", "s.yaml:1", "room9/1");

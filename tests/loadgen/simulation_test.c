@@ -197,6 +197,41 @@ static void one_shares_a_screen(void)
     }
 }
 
+/* Messages take as long as the way is; files are what they were, also when all must go through TURN over TCP. */
+static void data_arrives(void)
+{
+    static const char *const nats[] = {"population.nat={home: 1}", "population.nat={udp-blocked-tcp: 1}"};
+    for (size_t i = 0; i < 4; i++) {
+        enum scenario_topology topology = i % 2 == 0 ? SCENARIO_MESH : SCENARIO_SFU;
+        bool mesh = topology == SCENARIO_MESH;
+        struct result_run run = play(topology, nats[i / 2], "rooms={count: 2, size: 3}",
+                                     "media.data={messages: 5/s, size: 200B, file: 300KB, at: 1s}", NULL);
+        check_complete(&run);
+        CU_ASSERT_EQUAL(run.data.expected, run.data.sent * (mesh ? 1 : 2));
+        CU_ASSERT_EQUAL(run.data.corrupt, 0);
+        CU_ASSERT_EQUAL(run.data.files.expected, 2 * 2);
+        CU_ASSERT_EQUAL(run.data.files.intact, 2 * 2);
+        CU_ASSERT_TRUE(run.data.received > 0 && run.data.received <= run.data.expected);
+        if (i / 2 == 0) { /* who needs TCP is there a second later, and misses some */
+            CU_ASSERT_TRUE(run.data.expected >= 2 * 6 * 9 && run.data.expected <= 2 * 6 * 11); /* in 2 s */
+            CU_ASSERT_EQUAL(run.data.received, run.data.expected);
+            double leg = CORE_MS + (mesh ? 2 : 1) * LINE_MS;
+            CU_ASSERT_DOUBLE_EQUAL(run.data.latency_ms.min, mesh ? leg : 2 * leg, 1);
+        }
+    }
+}
+
+static void data_is_enough_for_a_call(void)
+{
+    for (enum scenario_topology topology = SCENARIO_MESH; topology <= SCENARIO_SFU; topology++) {
+        struct result_run run = play(topology, "media={data: {messages: 2/s}}", NULL);
+        CU_ASSERT_EQUAL(run.clients_joined, 2);
+        CU_ASSERT_EQUAL(run.streams_received, 0);
+        CU_ASSERT_TRUE(run.data.sent > 0);
+        CU_ASSERT_EQUAL(run.data.received, run.data.expected);
+    }
+}
+
 static void viewers_only_watch(void)
 {
     for (enum scenario_topology topology = SCENARIO_MESH; topology <= SCENARIO_SFU; topology++) {
@@ -321,8 +356,9 @@ static void an_interrupt_keeps_what_is_done(void)
 void simulation_test(void)
 {
     if (CONFAB_SIM)
-        SUITE("simulation", {"everyone hears everyone", everyone_hears_everyone},
-              {"NATs decide the way", nats_decide_the_way}, {"without a relay they fail", without_a_relay_they_fail},
+        SUITE("simulation", {"everyone hears everyone", everyone_hears_everyone}, {"data arrives", data_arrives},
+              {"data is enough for a call", data_is_enough_for_a_call}, {"NATs decide the way", nats_decide_the_way},
+              {"without a relay they fail", without_a_relay_they_fail},
               {"a killed SFU sends no more", a_killed_sfu_sends_no_more},
               {"a cut ends when it says", a_cut_ends_when_it_says}, {"a link changes", a_link_changes},
               {"one shares a screen", one_shares_a_screen}, {"viewers only watch", viewers_only_watch},

@@ -70,10 +70,26 @@ static void on_failed(void *user, struct participant *participant, const char *r
     snprintf(person->failure, sizeof person->failure, "%.199s", reason);
 }
 
+static void on_data(void *user, struct participant *participant, const struct data_report *report, nanos now)
+{
+    struct person *person = user;
+    (void)participant;
+    person->data.sent += report->type == DATA_REPORT_MESSAGE_SENT;
+    person->data.received += report->type == DATA_REPORT_MESSAGE;
+    person->data.files_sent += report->type == DATA_REPORT_FILE_SENT;
+    person->data.closed += report->type == DATA_REPORT_CLOSED;
+    person->data.damaged += report->type != DATA_REPORT_CLOSED && !report->intact;
+    if (report->type == DATA_REPORT_FILE) {
+        person->data.files++;
+        person->data.file_at = now;
+    }
+}
+
 static const struct participant_callbacks callbacks = {.call_state = on_state,
                                                        .track_added = on_track,
                                                        .track_removed = on_track_gone,
                                                        .frame = on_frame,
+                                                       .data = on_data,
                                                        .failed = on_failed};
 
 /* --- the network ---------------------------------------------------------------------------------------------------- */
@@ -151,6 +167,9 @@ struct person *meeting_enter(struct meeting *meeting, int who, const char *room,
     }
     CU_ASSERT_PTR_NOT_NULL_FATAL(person->seen);
     person->meeting = meeting;
+    struct data_plan data = meeting->data;
+    data.enabled = (media & MEETING_DATA) != 0;
+    data.file_bytes = who == 0 ? data.file_bytes : 0;
     const struct participant_config config = {
         .host = person->host,
         .server = meeting->signalling_address,
@@ -163,7 +182,8 @@ struct person *meeting_enter(struct meeting *meeting, int who, const char *room,
                  .audio_bps = 32000,
                  .layers = {{180, 15, 150000}, {360, 30, 500000}, {720, 30, 1500000}},
                  .layer_count = (media & MEETING_SIMULCAST) != 0 ? 3 : 1,
-                 .screen_bps = 500000},
+                 .screen_bps = 500000,
+                 .data = data},
         .conversation = {.people = 3},
         .number = (uint32_t)who,
         .certificate = meeting->certificate,

@@ -43,6 +43,11 @@ struct person {
     struct narrowing down, up;
     uint32_t connected;
     char failure[200];
+    struct {
+        uint32_t sent, received, files_sent, files, closed;
+        uint32_t damaged; /* messages and files that are not what was sent */
+        nanos file_at;    /* when the last one was complete */
+    } data;
     struct sighting (*seen)[MEETING_KINDS]; /* of MEETING_PEOPLE_MAX */
 };
 
@@ -55,6 +60,7 @@ struct meeting {
     struct rng rng;
     struct person people[MEETING_PEOPLE_MAX];
     uint64_t bytes_to_sfu, bytes_from_sfu;
+    struct data_plan data; /* of those who enter with MEETING_DATA; who isn't number 0 sends no file */
     /* The hook of a test itself, before ours. */
     bool (*spy)(struct meeting *meeting, struct datagram *datagram, nanos now);
     void *spy_user;
@@ -63,7 +69,13 @@ struct meeting {
 struct meeting *meeting_open(nanos delay);
 void meeting_close(struct meeting *meeting);
 
-enum meeting_media { MEETING_AUDIO = 1, MEETING_VIDEO = 2, MEETING_SCREEN = 4, MEETING_SIMULCAST = 8 };
+enum meeting_media {
+    MEETING_AUDIO = 1,
+    MEETING_VIDEO = 2,
+    MEETING_SCREEN = 4,
+    MEETING_SIMULCAST = 8,
+    MEETING_DATA = 16
+};
 #define MEETING_ALL (MEETING_AUDIO | MEETING_VIDEO | MEETING_SIMULCAST)
 
 /* Person number `who` enters a room as "pN", sending what `media` says. */
