@@ -134,7 +134,8 @@ static void odd_offers_are_answered_as_far_as_they_go(void)
     CU_ASSERT_EQUAL(answer->media[0].direction, SESSION_RECVONLY);
     CU_ASSERT_EQUAL(answer->media[1].rid_count, 3);
     CU_ASSERT_EQUAL(answer->media[1].codec_count, 2); /* VP8 and its RTX */
-    CU_ASSERT_TRUE(answer->media[2].rejected);
+    CU_ASSERT_FALSE(answer->media[2].rejected);
+    CU_ASSERT_EQUAL(answer->media[2].max_message_size, SCTP_MESSAGE_MAX);
     CU_ASSERT_EQUAL(talker.count[ROOM_OFFER], 1);
     CU_ASSERT_EQUAL(sfu_statistics(meeting->sfu).publications, 4);
     CU_ASSERT_TRUE(refused(&talker, ROOM_ANSWER, text, "SDP"));
