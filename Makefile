@@ -34,7 +34,8 @@ endif
 FLOORS = base world rtc peer sfu sim loadgen analyzers report
 SOURCES = $(foreach floor,$(FLOORS),$(wildcard $(floor)/*.c))
 OBJECTS = $(SOURCES:%.c=$(BUILD)/%.o)
-CLI_OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard cli/*.c))
+CLI_OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard cli/*.c)) $(BUILD)/pages.o
+PAGES = $(shell find web -type f 2>/dev/null | LC_ALL=C sort)
 NS3C_OBJECTS = $(patsubst %.cc,$(BUILD)/%.o,$(wildcard sim/ns3c/*.cc)) \
                $(addprefix $(BUILD)/,base/address.o base/error.o base/pcapng.o base/rng.o world/link.o)
 
@@ -93,6 +94,20 @@ $(BUILD)/examples/%: sim/examples/%.c sim/ns3c.h $(SIMLIB)
 	@mkdir -p $(@D)
 	@echo '  CC   $<'
 	@$(CC) -std=c17 $(OPTIMIZE) $(WARNINGS) $(SANITIZE) -Isim -o $@ $< -L$(BUILD) -lns3c -Wl,-rpath,'$$ORIGIN/..'
+
+# The files of web/ as they are: cli/pages.h.
+$(BUILD)/pages.c: $(PAGES) Makefile
+	@mkdir -p $(@D)
+	@{ echo '#include "cli/pages.h"'; i=0; for page in $(PAGES); do i=$$((i + 1)); \
+	       echo "extern const unsigned char page_$$i[], page_$${i}_end[];"; \
+	       echo "__asm__(\".section .rodata; .global page_$$i, page_$${i}_end; \""; \
+	       echo "        \"page_$$i: .incbin \\\"$$page\\\"; page_$${i}_end: .byte 0; .previous\");"; done; \
+	   echo 'const struct server_page pages[] = {'; i=0; for page in $(PAGES); do i=$$((i + 1)); \
+	       echo "    {\"/$${page#web/}\", page_$$i, page_$${i}_end},"; done; \
+	   echo '};'; echo 'const size_t page_count = sizeof pages / sizeof pages[0];'; } > $@
+
+$(BUILD)/pages.o: $(BUILD)/pages.c
+	@$(CC) $(CFLAGS) -c -o $@ $<
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)

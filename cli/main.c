@@ -6,7 +6,6 @@
 #include "cli/verb.h"
 
 static const struct verb verb_load = {.name = "load", .summary = "put many clients on a server"};
-static const struct verb verb_serve = {.name = "serve", .summary = "be the reference SFU, TURN and STUN server"};
 static const struct verb verb_compare = {.name = "compare", .summary = "two results side by side"};
 static const struct verb verb_merge = {.name = "merge", .summary = "the results of shards as one"};
 static const struct verb verb_nat = {.name = "nat", .summary = "how does the NAT in front of this machine behave?"};

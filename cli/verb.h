@@ -22,5 +22,6 @@ struct verb {
 
 extern const struct verb verb_run;
 extern const struct verb verb_analyze;
+extern const struct verb verb_serve;
 
 #endif

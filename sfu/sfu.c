@@ -209,6 +209,8 @@ static bool open_sockets(struct sfu *sfu, const struct sfu_config *config, struc
         sfu->addresses[i] = world_udp_address(udp);
         sfu->socket_count++;
         struct address announced = config->announced != NULL ? config->announced[i] : sfu->addresses[i];
+        if (announced.port == 0)
+            announced.port = sfu->addresses[i].port;
         if (address_scope(&announced) == ADDRESS_UNSPECIFIED)
             return error_set(error, ERROR_USAGE, "an SFU needs to know the address by which it is reached");
         struct ice_candidate *candidate = &sfu->candidates[i];
@@ -231,6 +233,9 @@ struct sfu *sfu_create(const struct sfu_config *config, struct error *error)
     sfu->certificate = config->certificate;
     sfu->ntp_origin = config->ntp_origin;
     sfu->network_latency = config->network_latency;
+    sfu->keylog = config->keylog;
+    sfu->note = config->note;
+    sfu->user = config->user;
     sfu->rng = rng_of(config->seed, "sfu", 0);
     sfu->timer_at = NANOS_NEVER;
     sfu->timer = world_timer_open(config->host, timer_fired, sfu);
@@ -259,6 +264,8 @@ void sfu_destroy(struct sfu *sfu)
     free(sfu->demanding);
     free(sfu);
 }
+
+struct address sfu_address(const struct sfu *sfu, size_t index) { return sfu->addresses[index]; }
 
 struct sfu_statistics sfu_statistics(const struct sfu *sfu)
 {

@@ -27,16 +27,25 @@ struct sfu_config {
     struct world_host *host;
     const struct address *addresses; /* to listen on, with ports; at least one, at most TRANSPORT_SOCKETS_MAX */
     size_t address_count;
-    const struct address *announced; /* what participants are told instead, one for each: behind a 1:1 NAT; NULL: the
+    const struct address
+        *announced; /* what participants are told instead, one for each: behind a 1:1 NAT (port 0: the same); NULL: the
                                         addresses themselves, which then have to be reachable ones, not 0.0.0.0 */
     const struct certificate *certificate; /* must outlive the SFU */
     uint64_t seed;
     uint64_t ntp_origin;
-    struct histogram *network_latency; /* as connection_config's */
+    struct histogram *network_latency;            /* as connection_config's */
+    void (*keylog)(void *user, const char *line); /* DTLS keys as an NSS key log; NULL: nobody is told */
+    /* What becomes of a participant's connection, for a log: "connected", "failed" (with the reason) or "closed". NULL:
+     * nobody is told. */
+    void (*note)(void *user, const char *event, const char *room, const char *peer, const char *detail, nanos now);
+    void *user;
 };
 
 /* NULL and `error` when a socket can't be opened. */
 struct sfu *sfu_create(const struct sfu_config *config, struct error *error);
+
+/* Where it listens: the address_count addresses of its configuration, with the ports that they got. */
+struct address sfu_address(const struct sfu *sfu, size_t index);
 
 /* Everyone leaves without a word. NULL is allowed. */
 void sfu_destroy(struct sfu *sfu);

@@ -101,7 +101,11 @@ bool sfu_participant_connect(struct sfu_participant *p, struct error *error)
 {
     struct sfu *sfu = p->sfu;
     const struct connection_config config = {
-        .transport = {.lite = true, .certificate = sfu->certificate, .seed = rng_u64(&sfu->rng)},
+        .transport = {.lite = true,
+                      .certificate = sfu->certificate,
+                      .seed = rng_u64(&sfu->rng),
+                      .keylog = sfu->keylog,
+                      .keylog_user = sfu->user},
         .congestion = {.start_bps = START_BPS, .min_bps = MIN_BPS, .alr_probing = true},
         .cname = "sfu",
         .ssrc = rng_u32(&sfu->rng),
@@ -244,6 +248,12 @@ void sfu_participant_run(struct sfu_participant *p, nanos now)
         data_relay_run(p, now);
 }
 
+static void note(const struct sfu_participant *p, const char *event, const char *detail, nanos now)
+{
+    if (p->sfu->note != NULL)
+        p->sfu->note(p->sfu->user, event, p->room->name, p->stream_id, detail, now);
+}
+
 void sfu_participant_handle_events(struct sfu_participant *p, nanos now)
 {
     struct transport_event event;
@@ -252,9 +262,11 @@ void sfu_participant_handle_events(struct sfu_participant *p, nanos now)
             continue; /* our candidates are in our descriptions */
         if (event.state == TRANSPORT_CONNECTED && p->connected_at == NANOS_NEVER) {
             p->connected_at = now;
+            note(p, "connected", NULL, now);
             sfu_participant_reallocate(p, now);
         } else if (event.state == TRANSPORT_FAILED || event.state == TRANSPORT_CLOSED) {
             /* The participant may still be there, and offer anew. */
+            note(p, event.state == TRANSPORT_FAILED ? "failed" : "closed", event.reason, now);
             sfu_participant_withdraw(p, now);
             disconnect(p);
         }

@@ -32,6 +32,9 @@ struct sfu {
     size_t socket_count;
     uint64_t ntp_origin;
     struct histogram *network_latency;
+    void (*keylog)(void *user, const char *line);
+    void (*note)(void *user, const char *event, const char *room, const char *peer, const char *detail, nanos now);
+    void *user; /* of both */
     struct rng rng;
 
     struct sfu_room *rooms;                        /* hash table by name */

@@ -35,6 +35,7 @@ struct signalling_server {
     struct room *rooms;
     struct member *members;
     size_t member_count;
+    uint64_t joins, refusals;
 };
 
 static void send_message(struct member *member, const struct room_message *message)
@@ -48,7 +49,15 @@ static void send_message(struct member *member, const struct room_message *messa
 
 static void refuse(struct member *member, const char *reason)
 {
+    member->server->refusals++;
     send_message(member, &(struct room_message){.type = ROOM_ERROR, .reason = reason});
+}
+
+static void note(const struct member *member, const char *event, nanos now)
+{
+    const struct signalling_server_config *config = &member->server->config;
+    if (config->note != NULL)
+        config->note(config->user, event, member->room->name, member->name, member->room->sfu ? "sfu" : "mesh", now);
 }
 
 static void tell_others(const struct member *about, enum room_message_type type)
@@ -73,6 +82,7 @@ static void leave_room(struct member *member, nanos now)
     if (member->participant != NULL)
         sfu_leave(member->participant, now);
     member->participant = NULL;
+    note(member, "leave", now);
     tell_others(member, ROOM_PEER_LEFT);
     HASH_DELETE(hh, room->members, member);
     member->room = NULL;
@@ -145,6 +155,8 @@ static void join(struct member *member, const struct room_message *message, nano
     snprintf(member->name, sizeof member->name, "%s", message->peer);
     member->room = room;
     HASH_ADD_STR(room->members, name, member);
+    server->joins++;
+    note(member, "join", now);
     tell_others(member, ROOM_PEER_JOINED);
     if (room->sfu)
         member->participant = sfu_join(server->config.sfu, room->name, member->name, sfu_says, member, now);
@@ -247,12 +259,36 @@ static void accepted(void *user, struct world_channel *channel, nanos now)
 
 /* --- life ---------------------------------------------------------------------------------------------------------------- */
 
+static void forget_ice_servers(struct signalling_server *server)
+{
+    for (size_t i = 0; i < server->text_count; i++)
+        free(server->texts[i]);
+    server->text_count = 0;
+    server->config.ice_server_count = 0;
+}
+
 static const char *keep(struct signalling_server *server, const char *text)
 {
     if (text == NULL)
         return NULL;
     server->texts[server->text_count] = strdup(text);
     return server->texts[server->text_count++];
+}
+
+bool signalling_server_set_ice_servers(struct signalling_server *server, const struct room_ice_server *ice_servers,
+                                       size_t count)
+{
+    forget_ice_servers(server);
+    for (size_t i = 0; i < count && i < ROOM_ICE_SERVERS_MAX; i++) {
+        struct room_ice_server *own = &server->config.ice_servers[i];
+        own->url = keep(server, ice_servers[i].url);
+        own->username = keep(server, ice_servers[i].username);
+        own->credential = keep(server, ice_servers[i].credential);
+        if (own->url == NULL)
+            return false;
+        server->config.ice_server_count++;
+    }
+    return true;
 }
 
 struct signalling_server *signalling_server_create(const struct signalling_server_config *config, struct error *error)
@@ -263,14 +299,11 @@ struct signalling_server *signalling_server_create(const struct signalling_serve
         return NULL;
     }
     server->config = *config;
-    for (size_t i = 0; i < config->ice_server_count; i++) {
-        struct room_ice_server *ice_server = &server->config.ice_servers[i];
-        ice_server->url = keep(server, ice_server->url);
-        ice_server->username = keep(server, ice_server->username);
-        ice_server->credential = keep(server, ice_server->credential);
-    }
     server->listener = world_channel_listen(config->host, &config->address, accepted, server, error);
-    if (server->listener == NULL) {
+    bool ready = server->listener != NULL;
+    if (ready && !signalling_server_set_ice_servers(server, config->ice_servers, config->ice_server_count))
+        ready = error_set(error, ERROR_SYSTEM, "out of memory");
+    if (!ready) {
         signalling_server_destroy(server);
         return NULL;
     }
@@ -286,7 +319,27 @@ void signalling_server_destroy(struct signalling_server *server)
         forget(server->members, now);
     if (server->listener != NULL)
         world_channel_listener_close(server->listener);
-    for (size_t i = 0; i < server->text_count; i++)
-        free(server->texts[i]);
+    forget_ice_servers(server);
     free(server);
+}
+
+void signalling_server_dismiss(struct signalling_server *server, const char *reason)
+{
+    nanos now = world_now(world_of(server->config.host));
+    if (server->listener != NULL)
+        world_channel_listener_close(server->listener);
+    server->listener = NULL;
+    /* First the word to all, so that nobody hears of the others' leaving. */
+    for (struct member *member = server->members; member != NULL; member = member->next)
+        send_message(member, &(struct room_message){.type = ROOM_ERROR, .reason = reason});
+    while (server->members != NULL)
+        forget(server->members, now);
+}
+
+struct signalling_statistics signalling_server_statistics(const struct signalling_server *server)
+{
+    return (struct signalling_statistics){.rooms = HASH_COUNT(server->rooms),
+                                          .members = server->member_count,
+                                          .joins = server->joins,
+                                          .refusals = server->refusals};
 }

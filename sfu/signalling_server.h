@@ -3,9 +3,12 @@
 #ifndef CONFAB_SFU_SIGNALLING_SERVER_H
 #define CONFAB_SFU_SIGNALLING_SERVER_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/nanos.h"
 #include "rtc/room_message.h"
 #include "world/world.h"
 
@@ -21,6 +24,9 @@ struct signalling_server_config {
     size_t ice_server_count;
     uint32_t room_limit;   /* participants in a room at most; 0: ROOM_PEERS_MAX */
     uint32_t server_limit; /* participants in all; 0: 100,000 */
+    /* What happens, for a log: "join" or "leave"; `detail` is the topology. NULL: nobody is told. */
+    void (*note)(void *user, const char *event, const char *room, const char *peer, const char *detail, nanos now);
+    void *user;
 };
 
 /* NULL and `error` when it can't listen. */
@@ -28,5 +34,18 @@ struct signalling_server *signalling_server_create(const struct signalling_serve
 
 /* Closes all channels. NULL is allowed. */
 void signalling_server_destroy(struct signalling_server *server);
+
+/* What those who join from now on are told to use; copied. */
+bool signalling_server_set_ice_servers(struct signalling_server *server, const struct room_ice_server *ice_servers,
+                                       size_t count);
+
+/* Tells everyone why, by an `error` message, lets them go and takes nobody any more. */
+void signalling_server_dismiss(struct signalling_server *server, const char *reason);
+
+struct signalling_statistics {
+    uint64_t rooms, members;  /* now; members are open channels, joined or not */
+    uint64_t joins, refusals; /* in all */
+};
+struct signalling_statistics signalling_server_statistics(const struct signalling_server *server);
 
 #endif

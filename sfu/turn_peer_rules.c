@@ -40,6 +40,9 @@ bool turn_peer_rules_init(struct turn_peer_rules *rules, const struct turn_serve
         memcpy(rules->ranges, config->peer_ranges, config->peer_range_count * sizeof *rules->ranges);
         rules->range_count = config->peer_range_count;
     }
+    rules->service_count = config->service_count < TURN_SERVICES_MAX ? config->service_count : TURN_SERVICES_MAX;
+    for (size_t i = 0; i < rules->service_count; i++)
+        rules->services[i] = config->services[i];
     rules->allowed_scopes = config->allowed_scopes | 1u << ADDRESS_GLOBAL;
     rules->relays[0] = config->relay_ipv4;
     rules->relays[1] = config->relay_ipv6;
@@ -100,6 +103,16 @@ static bool is_own(const struct turn_peer_rules *rules, const struct address *pe
     return false;
 }
 
+static bool is_service(const struct turn_peer_rules *rules, const struct address *peer, bool with_port)
+{
+    for (size_t i = 0; i < rules->service_count; i++) {
+        const struct address *service = &rules->services[i];
+        if (with_port ? address_equal(service, peer) : address_same_ip(service, peer))
+            return true;
+    }
+    return false;
+}
+
 static bool is_relay(const struct turn_peer_rules *rules, const struct address *peer)
 {
     for (size_t i = 0; i < 3; i++) {
@@ -117,6 +130,8 @@ static bool allowed(const struct turn_peer_rules *rules, const struct address *p
         if (in_range(&rules->ranges[i], peer))
             return rules->ranges[i].allow;
     }
+    if (is_service(rules, peer, with_port))
+        return true;
     if (is_own(rules, peer)) {
         bool relay_port = peer->port >= rules->relay_port_min && peer->port <= rules->relay_port_max;
         return is_relay(rules, peer) && (!with_port || relay_port);

@@ -6,7 +6,7 @@
 
 #include "sfu/turn_server.h"
 
-enum { TURN_OWN_ADDRESSES_MAX = 64 };
+enum { TURN_OWN_ADDRESSES_MAX = 64, TURN_SERVICES_MAX = 8 };
 
 struct turn_peer_rules {
     struct turn_peer_range *ranges; /* a copy */
@@ -15,6 +15,8 @@ struct turn_peer_rules {
     struct address own[TURN_OWN_ADDRESSES_MAX]; /* ports are ignored */
     size_t own_count;
     struct address relays[3]; /* of those, the ones that relays are seen under: IPv4, IPv6, external IPv4 */
+    struct address services[TURN_SERVICES_MAX]; /* with ports */
+    size_t service_count;
     bool relay_to_relay;
     uint16_t relay_port_min;
     uint16_t relay_port_max;

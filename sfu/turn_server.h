@@ -87,6 +87,9 @@ struct turn_server_config {
     size_t peer_range_count;
     uint32_t allowed_scopes;
     bool deny_relay_to_relay;
+    /* Sockets of this machine that clients may reach all the same, as those of an SFU beside it. */
+    const struct address *services;
+    size_t service_count;
 
     /* Also takes the channel numbers from 0x5000 to 0x7fff that RFC 5766 had and RFC 8656, section 12, forbids: some
      * tools of that time choose among all of them. */

@@ -348,6 +348,14 @@ static bool begin_exchange(struct web_connection *connection, const char *path)
     return exchange->path != NULL && exchange->query != NULL;
 }
 
+static bool write_header(struct lws *wsi, const struct http_header *header, uint8_t **at, uint8_t *end)
+{
+    char name[64];
+    snprintf(name, sizeof name, "%s:", header->name); /* as libwebsockets wants it */
+    return lws_add_http_header_by_name(wsi, (const uint8_t *)name, (const uint8_t *)header->value,
+                                       (int)strlen(header->value), at, end) == 0;
+}
+
 static int write_head(struct web_connection *connection)
 {
     struct web_exchange *exchange = connection->exchange;
@@ -361,13 +369,10 @@ static int write_head(struct web_connection *connection)
     if (lws_add_http_header_status(wsi, (unsigned)response->status, &at, end) != 0)
         return -1;
     for (size_t i = 0; i < response->header_count; i++) {
-        const struct http_header *header = &response->headers[i];
-        if (lws_add_http_header_by_name(wsi, (const uint8_t *)header->name, (const uint8_t *)header->value,
-                                        (int)strlen(header->value), &at, end) != 0)
+        if (!write_header(wsi, &response->headers[i], &at, end))
             return -1;
     }
-    if (!exchange->keep_alive &&
-        lws_add_http_header_by_name(wsi, (const uint8_t *)"Connection", (const uint8_t *)"close", 5, &at, end) != 0)
+    if (!exchange->keep_alive && !write_header(wsi, &(struct http_header){"Connection", "close"}, &at, end))
         return -1;
     if ((has_length && lws_add_http_header_content_length(wsi, response->body_len, &at, end) != 0) ||
         lws_finalize_http_header(wsi, &at, end) != 0)

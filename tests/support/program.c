@@ -45,33 +45,82 @@ static void interrupt_when_there(pid_t process, const char *file)
     kill(process, SIGINT);
 }
 
-struct program program_run_until(const char *const *arguments, const char *file)
+struct running_program program_start(const char *const *arguments)
 {
     extern char **environ;
-    struct program program = {.status = -1};
+    struct running_program running = {.process = -1};
     char *argv[ARGUMENTS_MAX] = {"confab"};
     posix_spawn_file_actions_t actions;
-    pid_t process;
-    int status;
-    int out = memfd_create("out", MFD_CLOEXEC);
-    int err = memfd_create("err", MFD_CLOEXEC);
-    CU_ASSERT_TRUE_FATAL(out >= 0 && err >= 0);
+    running.out = memfd_create("out", MFD_CLOEXEC);
+    running.err = memfd_create("err", MFD_CLOEXEC);
+    CU_ASSERT_TRUE_FATAL(running.out >= 0 && running.err >= 0);
     for (int i = 0; i < ARGUMENTS_MAX - 2 && arguments[i] != NULL; i++)
         argv[i + 1] = (char *)arguments[i];
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, err, STDERR_FILENO);
-    CU_ASSERT_EQUAL_FATAL(posix_spawn(&process, executable(), &actions, NULL, argv, environ), 0);
+    posix_spawn_file_actions_adddup2(&actions, running.out, STDOUT_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, running.err, STDERR_FILENO);
+    CU_ASSERT_EQUAL_FATAL(posix_spawn(&running.process, executable(), &actions, NULL, argv, environ), 0);
     posix_spawn_file_actions_destroy(&actions);
-    if (file != NULL)
-        interrupt_when_there(process, file);
-    CU_ASSERT_EQUAL_FATAL(waitpid(process, &status, 0), process);
-    if (WIFEXITED(status))
-        program.status = WEXITSTATUS(status);
-    program.out = read_back(out, &program.out_len);
-    program.err = read_back(err, &program.err_len);
+    return running;
+}
+
+static struct program collect(struct running_program *running, int status)
+{
+    struct program program = {.status = WIFEXITED(status) ? WEXITSTATUS(status) : -1};
+    program.out = read_back(running->out, &program.out_len);
+    program.err = read_back(running->err, &program.err_len);
     return program;
+}
+
+static void wait_a_little(void)
+{
+    const struct timespec a_little = {.tv_nsec = 10 * 1000 * 1000};
+    nanosleep(&a_little, NULL);
+}
+
+char *program_await(const struct running_program *running, const char *needle)
+{
+    for (int i = 0; i < 1000; i++) {
+        char path[64];
+        size_t len;
+        snprintf(path, sizeof path, "/proc/self/fd/%d", running->out);
+        char *text = text_file_read(path, &len);
+        if (text != NULL && strstr(text, needle) != NULL)
+            return text;
+        free(text);
+        siginfo_t info = {0};
+        if (waitid(P_PID, (id_t)running->process, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0)
+            return NULL;
+        wait_a_little();
+    }
+    return NULL;
+}
+
+struct program program_end(struct running_program *running, int number)
+{
+    int status = 0;
+    if (number != 0)
+        kill(running->process, number);
+    for (int i = 0; i < 1000 && waitpid(running->process, &status, WNOHANG) == 0; i++) {
+        if (i == 999) {
+            kill(running->process, SIGKILL);
+            waitpid(running->process, &status, 0);
+            break;
+        }
+        wait_a_little();
+    }
+    return collect(running, status);
+}
+
+struct program program_run_until(const char *const *arguments, const char *file)
+{
+    struct running_program running = program_start(arguments);
+    int status;
+    if (file != NULL)
+        interrupt_when_there(running.process, file);
+    CU_ASSERT_EQUAL_FATAL(waitpid(running.process, &status, 0), running.process);
+    return collect(&running, status);
 }
 
 struct program program_run(const char *const *arguments) { return program_run_until(arguments, NULL); }

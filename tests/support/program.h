@@ -21,6 +21,20 @@ struct program program_run_until(const char *const *arguments, const char *file)
 
 void program_free(struct program *program);
 
+/* One that runs until it is told to end. */
+struct running_program {
+    pid_t process;
+    int out, err;
+};
+struct running_program program_start(const char *const *arguments);
+
+/* Waits (ten seconds at most) until `needle` is in its standard output; all of that until then, to be freed; NULL when
+ * it doesn't come or the program ends. */
+char *program_await(const struct running_program *running, const char *needle);
+
+/* Sends the signal (0: none) and waits for its end; one that doesn't end within ten seconds is killed. */
+struct program program_end(struct running_program *running, int number);
+
 /* PROGRAM("run", "x.yaml") */
 #define PROGRAM(...) program_run((const char *const[]){__VA_ARGS__, NULL})
 

@@ -1,0 +1,140 @@
+/* How the reference server is: for those who look after it. */
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sfu/server_state.h"
+#include "sfu/turn_server.h"
+
+static double seconds(nanos duration) { return (double)duration / (double)NANOS_PER_S; }
+
+void server_report_health(const struct server *server, struct http_response *response, nanos now)
+{
+    const struct sfu_statistics sfu = sfu_statistics(server->sfu);
+    const struct signalling_statistics signalling = signalling_server_statistics(server->signalling);
+    json_t *health =
+        json_pack("{s:s, s:s, s:f, s:I, s:I, s:I}", "status", server->stopping ? "stopping" : "ok", "version",
+                  CONFAB_VERSION, "uptime_s", seconds(now - server->started), "rooms", (json_int_t)signalling.rooms,
+                  "participants", (json_int_t)sfu.participants, "publications", (json_int_t)sfu.publications);
+    char *text = health != NULL ? json_dumps(health, JSON_REAL_PRECISION(6)) : NULL;
+    if (text != NULL)
+        http_response_set(response, server->stopping ? HTTP_SERVICE_UNAVAILABLE : HTTP_OK, "application/json", text,
+                          strlen(text));
+    http_response_add(response, "Cache-Control", "no-store");
+    free(text);
+    json_decref(health);
+}
+
+/* --- OpenMetrics 1.0 ------------------------------------------------------------------------------------------------------ */
+
+struct metric {
+    const char *name; /* without confab_ and _total */
+    const char *type;
+    const char *unit; /* NULL: none */
+    const char *help;
+};
+
+static void begin(FILE *out, const struct metric *metric)
+{
+    fprintf(out, "# TYPE confab_%s %s\n", metric->name, metric->type);
+    if (metric->unit != NULL)
+        fprintf(out, "# UNIT confab_%s %s\n", metric->name, metric->unit);
+    fprintf(out, "# HELP confab_%s %s\n", metric->name, metric->help);
+}
+
+static void gauge(FILE *out, const char *name, const char *help, uint64_t value)
+{
+    begin(out, &(struct metric){name, "gauge", NULL, help});
+    fprintf(out, "confab_%s %" PRIu64 "\n", name, value);
+}
+
+static void counter(FILE *out, const char *name, const char *unit, const char *help, uint64_t value)
+{
+    begin(out, &(struct metric){name, "counter", unit, help});
+    fprintf(out, "confab_%s_total %" PRIu64 "\n", name, value);
+}
+
+static void report_sfu(const struct server *server, FILE *out)
+{
+    const struct sfu_statistics sfu = sfu_statistics(server->sfu);
+    gauge(out, "sfu_participants", "Participants of SFU rooms.", sfu.participants);
+    gauge(out, "sfu_publications", "Tracks that are published.", sfu.publications);
+    gauge(out, "sfu_subscriptions", "Tracks that are forwarded to someone.", sfu.subscriptions);
+    counter(out, "sfu_received_packets", NULL, "SRTP packets received.", sfu.packets_received);
+    counter(out, "sfu_received_bytes", "bytes", "SRTP bytes received.", sfu.bytes_received);
+    counter(out, "sfu_sent_packets", NULL, "SRTP packets sent.", sfu.packets_sent);
+    counter(out, "sfu_sent_bytes", "bytes", "SRTP bytes sent.", sfu.bytes_sent);
+    counter(out, "sfu_key_frames_requested", NULL, "Key frames asked of publishers.", sfu.key_frames_requested);
+    counter(out, "sfu_layer_switches", NULL, "Subscriptions that went to another simulcast layer.", sfu.layer_switches);
+    counter(out, "sfu_discarded_datagrams", NULL, "Datagrams that belong to nobody.", sfu.discarded);
+}
+
+static void by_transport(FILE *out, const char *name, const char *suffix, const uint64_t values[3])
+{
+    static const char *const transports[] = {"udp", "tcp", "tls"};
+    for (size_t i = 0; i < 3; i++)
+        fprintf(out, "confab_%s%s{transport=\"%s\"} %" PRIu64 "\n", name, suffix, transports[i], values[i]);
+}
+
+static void report_turn(const struct server *server, FILE *out)
+{
+    if (server->turn == NULL)
+        return;
+    const struct turn_server_statistics *turn = turn_server_statistics(server->turn);
+    begin(out, &(struct metric){"turn_allocations", "gauge", NULL, "TURN allocations."});
+    by_transport(out, "turn_allocations", "", turn->allocations);
+    begin(out, &(struct metric){"turn_allocated", "counter", NULL, "TURN allocations ever made."});
+    by_transport(out, "turn_allocated", "_total", turn->allocations_total);
+    counter(out, "turn_refused_allocations", NULL, "Allocate requests of known users that were refused.",
+            turn->allocations_refused);
+    counter(out, "turn_to_peers_bytes", "bytes", "Payload relayed to peers.", turn->bytes_to_peers);
+    counter(out, "turn_to_clients_bytes", "bytes", "Payload relayed to clients.", turn->bytes_to_clients);
+    counter(out, "turn_dropped_packets", NULL, "Packets that could not be relayed.", turn->packets_dropped);
+    counter(out, "stun_bindings", NULL, "Binding requests answered.", turn->bindings);
+    counter(out, "turn_challenges", NULL, "Requests answered with 401 or 438.", turn->challenges);
+    counter(out, "turn_suppressed_replies", NULL, "Answers that a source's limit suppressed.",
+            turn->replies_suppressed);
+    gauge(out, "turn_connections", "TCP and TLS connections to the TURN server.", turn->connections);
+}
+
+static void report_web(const struct server *server, FILE *out)
+{
+    const struct http_server_statistics http = http_server_statistics(server->http);
+    const struct signalling_statistics signalling = signalling_server_statistics(server->signalling);
+    const struct live_statistics *live = live_world_statistics(server->options.live);
+    gauge(out, "rooms", "Rooms that somebody is in.", signalling.rooms);
+    gauge(out, "signalling_channels", "WebSocket connections that speak the room protocol.", signalling.members);
+    counter(out, "joins", NULL, "Joins of rooms.", signalling.joins);
+    counter(out, "refusals", NULL, "Messages of the room protocol that were refused.", signalling.refusals);
+    gauge(out, "http_connections", "TCP connections to the web port.", http.connections);
+    gauge(out, "http_silent_connections", "Those that have said nothing yet.", http.silent);
+    counter(out, "http_accepted", NULL, "TCP connections ever taken.", http.accepted);
+    counter(out, "http_refused", NULL, "TCP connections refused at the limit.", http.refused);
+    counter(out, "http_timed_out", NULL, "TCP connections that took too long.", http.timed_out);
+    counter(out, "http_displaced", NULL, "Silent connections that made room for new ones.", http.displaced);
+    counter(out, "http_requests", NULL, "HTTP requests answered.", http.requests);
+    counter(out, "udp_sent_datagrams", NULL, "UDP datagrams sent.", live->udp_sent);
+    counter(out, "udp_received_datagrams", NULL, "UDP datagrams received.", live->udp_received);
+    counter(out, "udp_overflowed_datagrams", NULL, "UDP datagrams lost in full receive buffers.", live->udp_overflowed);
+}
+
+void server_report_metrics(const struct server *server, struct http_response *response, nanos now)
+{
+    char *text = NULL;
+    size_t len = 0;
+    FILE *out = open_memstream(&text, &len);
+    if (out == NULL)
+        return;
+    begin(out, &(struct metric){"uptime_seconds", "gauge", "seconds", "Time since the start."});
+    fprintf(out, "confab_uptime_seconds %.3f\n", seconds(now - server->started));
+    begin(out, &(struct metric){"build", "info", NULL, "What this is."});
+    fprintf(out, "confab_build_info{version=\"%s\"} 1\n", CONFAB_VERSION);
+    report_sfu(server, out);
+    report_turn(server, out);
+    report_web(server, out);
+    fputs("# EOF\n", out);
+    fclose(out);
+    http_response_set(response, HTTP_OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", text, len);
+    free(text);
+}

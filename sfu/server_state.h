@@ -1,0 +1,64 @@
+/* What the files of the reference server share. */
+#ifndef CONFAB_SFU_SERVER_STATE_H
+#define CONFAB_SFU_SERVER_STATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "rtc/certificate_file.h"
+#include "rtc/room_message.h"
+#include "sfu/server.h"
+#include "sfu/sfu.h"
+#include "sfu/signalling_server.h"
+#include "world/http_server.h"
+#include "world/live_world.h"
+
+struct tls_context;
+struct whip;
+
+enum { SERVER_URL_CAP = 96, SERVER_CREDENTIAL_CAP = 64 };
+
+struct server {
+    struct server_options options;
+    const struct server_config *config;
+    struct world_host *host;
+    nanos started;
+    bool stopping;
+
+    struct address addresses[SERVER_LISTEN_MAX]; /* concrete ones, port 0, the best known first */
+    size_t address_count;
+
+    struct certificate *certificate; /* of DTLS */
+    struct certificate_files files;  /* of TLS; "" when there is none */
+    struct tls_context *tls;
+    FILE *keylog;
+
+    struct sfu *sfu;
+    struct turn_server *turn;
+    struct address turn_udp, turn_tls; /* as clients are told */
+    char turn_secret[SERVER_TEXT_CAP];
+    struct http_server *http;
+    struct signalling_server *signalling;
+    struct whip *whip;
+
+    /* What participants are told to use; made anew from time to time, since credentials expire. */
+    struct room_ice_server ice_servers[ROOM_ICE_SERVERS_MAX];
+    size_t ice_server_count;
+    char urls[ROOM_ICE_SERVERS_MAX][SERVER_URL_CAP];
+    char turn_username[SERVER_CREDENTIAL_CAP], turn_password[SERVER_CREDENTIAL_CAP];
+    struct world_timer *renewal;
+};
+
+/* Answers a request (server_http.c). */
+void server_handle(void *user, const struct http_request *request, struct http_response *response, nanos now);
+
+/* GET /health, GET /metrics (server_report.c). */
+void server_report_health(const struct server *server, struct http_response *response, nanos now);
+void server_report_metrics(const struct server *server, struct http_response *response, nanos now);
+
+/* A line for the log. */
+void server_note(void *user, const char *event, const char *room, const char *peer, const char *detail, nanos now);
+
+#endif
