@@ -34,8 +34,14 @@ int ice_pair_find(const struct ice_agent *agent, uint8_t base, const struct addr
     return ICE_NONE;
 }
 
+/* A network that is all in one machine, behind emulated NATs or not: even its STUN server has a loopback address. */
+static bool lives_in_loopback(const struct ice_agent *agent)
+{
+    return agent->stun_server_count > 0 && address_scope(&agent->stun_servers[0]) == ADDRESS_LOOPBACK;
+}
+
 /* Same family, and either both or neither of them on a link (RFC 8445, section 6.1.2.2) or inside a host. */
-static bool reachable(const struct address *from, const struct address *to)
+static bool reachable(const struct ice_agent *agent, const struct address *from, const struct address *to)
 {
     if (from->family != to->family)
         return false;
@@ -43,7 +49,8 @@ static bool reachable(const struct address *from, const struct address *to)
     enum address_scope to_scope = address_scope(to);
     bool from_link = from_scope == ADDRESS_LINK_LOCAL && from->family == ADDRESS_IPV6;
     bool to_link = to_scope == ADDRESS_LINK_LOCAL && to->family == ADDRESS_IPV6;
-    return from_link == to_link && (from_scope == ADDRESS_LOOPBACK) == (to_scope == ADDRESS_LOOPBACK);
+    bool same_side = (from_scope == ADDRESS_LOOPBACK) == (to_scope == ADDRESS_LOOPBACK);
+    return from_link == to_link && (same_side || lives_in_loopback(agent));
 }
 
 /* The pair's local candidate is the base's own: the others with this base rank lower and are pruned. */
@@ -127,7 +134,7 @@ int ice_pair_add(struct ice_agent *agent, uint8_t base, uint8_t remote)
     const struct address *from = &agent->bases[base].address;
     const struct address to = agent->remotes[remote].address;
     int known = ice_pair_find(agent, base, &to);
-    if (known != ICE_NONE || !reachable(from, &to))
+    if (known != ICE_NONE || !reachable(agent, from, &to))
         return known;
     uint64_t priority = priority_of(agent, base, remote);
     if (!make_room(agent, priority))

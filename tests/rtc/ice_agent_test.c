@@ -553,6 +553,22 @@ static void takes_no_candidate_of_no_use(void)
     ice_agent_destroy(agent);
 }
 
+/* Behind an emulated NAT everyone else is on a loopback address, the STUN server first. */
+static void goes_to_a_loopback_in_a_network_of_one_machine(void)
+{
+    const struct address stun = address_ipv4(127, 0, 0, 1, 3478);
+    struct ice_config config = {.seed = 1, .stun_servers = &stun, .stun_server_count = 1};
+    struct ice_agent *agent = ice_agent_create(&config, NULL);
+    struct ice_base base = {.type = ICE_HOST, .address = address_ipv4(10, 0, 0, 2, 5000)};
+    struct ice_candidate candidate;
+    ice_agent_add_base(agent, &base);
+    ice_agent_set_remote(agent, "abcd", "0123456789012345678901", false, NULL);
+    ice_candidate_parse(&candidate, "candidate:1 1 udp 1 127.0.0.1 5 typ host", NULL);
+    CU_ASSERT_TRUE(ice_agent_add_remote_candidate(agent, &candidate));
+    CU_ASSERT_EQUAL(agent->pair_count, 1);
+    ice_agent_destroy(agent);
+}
+
 static void keeps_the_hundred_best_pairs(void)
 {
     struct ice_config config = {.seed = 2, .controlling = true};
@@ -598,5 +614,6 @@ void ice_agent_test(void)
           {"follows its own mapping", follows_its_own_mapping}, {"closed is silent", closed_is_silent},
           {"refuses wrong configurations", refuses_wrong_configurations},
           {"takes no candidate of no use", takes_no_candidate_of_no_use},
+          {"goes to a loopback in a network of one machine", goes_to_a_loopback_in_a_network_of_one_machine},
           {"keeps the hundred best pairs", keeps_the_hundred_best_pairs});
 }

@@ -132,7 +132,7 @@ static void every_nat_is_found_out(void)
     while (count < CAP && (presets[count] = nat_preset_at(count)) != NULL)
         count++;
     CU_ASSERT_TRUE(count > 27 + 10 && count < CAP);
-    CU_ASSERT_TRUE_FATAL(nat_survey_in(live_world_internet(live), 120 * MS, 2, presets, count, 7, entries, &error));
+    CU_ASSERT_TRUE_FATAL(nat_survey_in(live_world_internet(live), 100 * MS, 2, presets, count, 7, entries, &error));
     for (size_t i = 0; i < count; i++) {
         const struct nat_probe_result *found = &entries[i].found;
         CU_ASSERT_TRUE(entries[i].as_configured);
