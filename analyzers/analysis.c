@@ -155,15 +155,15 @@ static bool is_rtx(const struct observer *observer, const struct media_stream *m
     return rtp_stream_payload_type(&original->rtp) != rtp_stream_payload_type(&media->rtp);
 }
 
-static enum analysis_answer is_encrypted(const struct observer *observer, const struct media_stream *media,
-                                         const struct analysis_connection *connection)
+/* WebRTC encrypts always (RFC 8827, section 6.5), so what is in the clear has to prove it: by plain RTCP beside it, or a
+ * static payload type, which SIP phones send in the clear and WebRTC hardly ever. */
+static bool is_encrypted(const struct observer *observer, const struct media_stream *media,
+                         const struct analysis_connection *connection)
 {
     const struct path *path = &observer->paths.paths[media->path];
-    if (path->dtls.server_hello || path->rtcp_encrypted || (connection != NULL && connection->dtls_version != 0))
-        return ANALYSIS_YES;
-    if (path->rtcp_plain || rtp_stream_payload_type(&media->rtp) < 64)
-        return ANALYSIS_NO;
-    return ANALYSIS_CANT_SAY;
+    bool proven =
+        path->dtls.server_hello || path->rtcp_encrypted || (connection != NULL && connection->dtls_version != 0);
+    return proven || (!path->rtcp_plain && rtp_stream_payload_type(&media->rtp) >= 64);
 }
 
 static void fill_stream(const struct observer *observer, const struct analysis *analysis, uint32_t number,

@@ -43,12 +43,6 @@ enum analysis_via {
     ANALYSIS_TURN_SEND,
 };
 
-enum analysis_answer {
-    ANALYSIS_CANT_SAY,
-    ANALYSIS_NO,
-    ANALYSIS_YES,
-};
-
 struct analysis_stream {
     struct address source; /* of the packets on the wire: with TURN, client and server */
     struct address destination;
@@ -59,7 +53,7 @@ struct analysis_stream {
     uint8_t payload_type; /* the one most packets have */
     enum analysis_kind kind;
     enum analysis_via via; /* most packets */
-    enum analysis_answer encrypted;
+    bool encrypted;
     int64_t connection; /* index of its connection; -1 for none */
     int64_t copy_of;    /* index of the stream it is another sighting of, on another leg or capture; -1 for none */
     int64_t moved_from; /* index of the stream that it goes on from, on another path; -1 for none */

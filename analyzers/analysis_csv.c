@@ -75,8 +75,7 @@ static void write_streams(const struct analysis *analysis, FILE *out)
         put_address(out, &s->destination);
         put_address(out, &s->peer);
         fprintf(out, ",%" PRIu32 ",%u,%s,%s,%s", s->ssrc, s->payload_type, analysis_kind_name(s->kind),
-                analysis_via_name(s->via),
-                s->encrypted == ANALYSIS_CANT_SAY ? "" : (s->encrypted == ANALYSIS_YES ? "true" : "false"));
+                analysis_via_name(s->via), s->encrypted ? "true" : "false");
         put_index(out, s->connection);
         put_index(out, s->copy_of);
         put_index(out, s->moved_from);

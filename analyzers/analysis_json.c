@@ -20,11 +20,6 @@ static json_t *address(const struct address *value)
     return value->family == ADDRESS_NONE ? json_null() : json_string(address_format(value, text));
 }
 
-static json_t *answer(enum analysis_answer value)
-{
-    return value == ANALYSIS_CANT_SAY ? json_null() : json_boolean(value == ANALYSIS_YES);
-}
-
 static json_t *summary(const struct analysis_summary *s)
 {
     return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "count", count(s->count), "min", number(s->min), "mean",
@@ -73,9 +68,9 @@ static json_t *stream(const struct analysis_stream *s)
         "{s:o, s:o, s:I, s:i, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "src",
         address(&s->source), "dst", address(&s->destination), "ssrc", (json_int_t)s->ssrc, "payload_type",
         s->payload_type, "kind", analysis_kind_name(s->kind), "via", analysis_via_name(s->via), "encrypted",
-        answer(s->encrypted), "packets", count(s->packets), "expected", count(s->expected), "lost", count(s->lost),
-        "duplicates", count(s->duplicates), "reordered", count(s->reordered), "bytes", count(s->bytes), "duration_s",
-        number(s->duration_s), "bitrate_kbps", bitrate, "jitter_ms", jitter, "delta_ms", delta, "frames",
+        json_boolean(s->encrypted), "packets", count(s->packets), "expected", count(s->expected), "lost",
+        count(s->lost), "duplicates", count(s->duplicates), "reordered", count(s->reordered), "bytes", count(s->bytes),
+        "duration_s", number(s->duration_s), "bitrate_kbps", bitrate, "jitter_ms", jitter, "delta_ms", delta, "frames",
         count_or_null(s->frames), "fps", number(s->fps));
     if (object == NULL)
         return NULL;

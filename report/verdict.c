@@ -111,7 +111,7 @@ static void say_cost(struct result *result, const struct result_run *run, const 
         say(result, " at %.2f against %.2f an hour", run->cost.per_hour, other->cost.per_hour);
     else if (is_mesh(run))
         say(result, " without an SFU");
-    if (is_mesh(run) && run->turn_egress_kbps > 0)
+    if (is_mesh(run) && run->turn_fallback.connections > 0)
         say(result, ", TURN for %.0f %% of its connections %s", 100 * run->turn_fallback.connections,
             other->cost.per_hour > 0 ? "included" : "still needed");
 }
@@ -289,7 +289,7 @@ static void describe(struct result *result)
     }
     if (last->latency_ms.count > 0)
         say(result, ", latency p95 %.0f ms", last->latency_ms.p95);
-    if (last->turn_egress_kbps > 0)
+    if (last->turn_fallback.connections > 0)
         say(result, ", TURN relays %.0f %% of the connections", 100 * last->turn_fallback.connections);
     if (last->cost.per_hour > 0)
         say(result, ", at %.2f an hour", last->cost.per_hour);

@@ -122,7 +122,7 @@ static void opens_what_each_profile_closed(void)
         CU_ASSERT_EQUAL(closed->rtcp.nack, 0);
         CU_ASSERT_EQUAL(closed->rtcp_rtt_ms.count, 0);
         CU_ASSERT(isnan(closed->rtcp_rtt_ms.p50));
-        CU_ASSERT_EQUAL(closed->streams[0].encrypted, ANALYSIS_YES);
+        CU_ASSERT_TRUE(closed->streams[0].encrypted);
         CU_ASSERT_EQUAL(closed->connections[0].srtp_profile, profiles[i]);
 
         struct analysis_options options = {.keylog = keylog_path};
@@ -140,7 +140,7 @@ static void opens_what_each_profile_closed(void)
         CU_ASSERT_EQUAL(open->rtcp.remb, 10);
         CU_ASSERT_EQUAL(open->rtcp_rtt_ms.count, 10);
         CU_ASSERT_DOUBLE_EQUAL(open->rtcp_rtt_ms.p50, 40, 0.05);
-        CU_ASSERT_EQUAL(open->streams[0].encrypted, ANALYSIS_YES);
+        CU_ASSERT_TRUE(open->streams[0].encrypted);
         CU_ASSERT_EQUAL(open->streams[0].packets, closed->streams[0].packets);
         analysis_destroy(open);
         analysis_destroy(closed);

@@ -40,7 +40,6 @@ static struct result_run priced(struct result_run run, double per_hour, double r
 {
     run.cost.per_hour = per_hour;
     run.turn_fallback.connections = relayed;
-    run.turn_egress_kbps = relayed * 1000;
     return run;
 }
 
