@@ -56,6 +56,7 @@ run: all
 
 test: packages
 	@$(MAKE) $(JOBS) --no-print-directory confab $(BUILD)/run-tests
+	$(if $(SUITE),,@$(MAKE) $(JOBS) --no-print-directory interop)
 	$(BUILD)/run-tests $(SUITE)
 
 help:
@@ -133,6 +134,16 @@ $(BUILD)/tests/registry.o: $(BUILD)/tests/registry.c
 $(BUILD)/run-tests: $(BUILD)/confab $(TEST_OBJECTS) $(BUILD)/tests/registry.o $(BUILD)/libconfab.a $(SIMLIB) $(EXAMPLES)
 	@echo '  LINK $@'
 	@$(CC) $(LDFLAGS) -o $@ $(TEST_OBJECTS) $(BUILD)/tests/registry.o $(BUILD)/libconfab.a $(LDLIBS) -lcunit -lsrtp2
+
+# With other people's software: tests/interop/NAME.py, told where our side of it is.
+.PHONY: interop
+interop: $(BUILD)/interop/data_peer
+	tests/interop/data_channels.py $<
+
+$(BUILD)/interop/%: tests/interop/%.c $(BUILD)/libconfab.a
+	@mkdir -p $(@D)
+	@echo '  LINK $@'
+	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(BUILD)/libconfab.a $(LDLIBS)
 
 asan: packages
 	@$(MAKE) $(JOBS) --no-print-directory BUILD=$(BUILD)/asan OPTIMIZE='-O1 -g' \

@@ -88,7 +88,9 @@ static bool take_media(struct session_reader *reader, const struct sdp_media *li
                          line->number);
     bool is_rtp = media->kind == SESSION_AUDIO || media->kind == SESSION_VIDEO;
     if (media->kind == SESSION_DATA) {
-        media->sctp_port = 5000; /* RFC 8841 has no default, browsers have this */
+        /* RFC 8841 has no default, browsers have 5000; before it, the format was the port. */
+        unsigned long port = strtoul(media->format, NULL, 10);
+        media->sctp_port = port > 0 && port <= UINT16_MAX ? (uint16_t)port : 5000;
         media->max_message_size = 65536;
     }
     if (is_rtp && !add_formats(reader, line))

@@ -117,13 +117,27 @@ static struct address default_address(const struct session_transport *transport)
     return best != NULL ? best->address : address_ipv4(0, 0, 0, 0, 9);
 }
 
+/* The form of drafts before RFC 8841, for who offers it. */
+static bool is_old_data(const struct session_media *media) { return strcmp(media->protocol, "DTLS/SCTP") == 0; }
+
+static void write_data(FILE *out, const struct session_media *media)
+{
+    if (is_old_data(media))
+        fprintf(out, "a=sctpmap:%u webrtc-datachannel 1024\r\n", media->sctp_port);
+    else
+        fprintf(out, "a=sctp-port:%u\r\n", media->sctp_port);
+    fprintf(out, "a=max-message-size:%" PRIu32 "\r\n", media->max_message_size);
+}
+
 static void write_media_line(FILE *out, const struct session_description *description,
                              const struct session_media *media)
 {
     struct address address = media->rejected ? address_ipv4(0, 0, 0, 0, 0) : default_address(&description->transport);
     unsigned port = media->bundle_only ? 0 : address.port;
     fprintf(out, "m=%s %u %s", media->kind_name, port, media->protocol);
-    if (media->kind == SESSION_DATA)
+    if (media->kind == SESSION_DATA && is_old_data(media))
+        fprintf(out, " %u", media->sctp_port);
+    else if (media->kind == SESSION_DATA)
         fputs(" webrtc-datachannel", out);
     else if (media->codec_count == 0)
         fprintf(out, " %s", media->format);
@@ -175,7 +189,7 @@ static void write_media(FILE *out, const struct session_description *description
     if (media->bundle_only)
         fputs("a=bundle-only\r\n", out);
     if (media->kind == SESSION_DATA && !media->rejected)
-        fprintf(out, "a=sctp-port:%u\r\na=max-message-size:%" PRIu32 "\r\n", media->sctp_port, media->max_message_size);
+        write_data(out, media);
     else if (media->kind == SESSION_AUDIO || media->kind == SESSION_VIDEO)
         write_rtp(out, media);
 }

@@ -1,8 +1,10 @@
 #include "rtc/data_channel.h"
 
 #include <openssl/sha.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "tests/support/data_pair.h"
 #include "tests/support/suite.h"
@@ -524,6 +526,57 @@ static void repeats_byte_for_byte(void)
     CU_ASSERT_NOT_EQUAL(hash_of_run(6), one);
 }
 
+/* Several threads, each with connections of its own, on one clock: they share usrsctp, and don't notice. */
+enum { THREADS = 3, MESSAGES = 300 };
+
+static nanos monotonic(void)
+{
+    struct timespec at;
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    return at.tv_sec * NANOS_PER_S + at.tv_nsec;
+}
+
+static void *talk_for_a_while(void *arrived)
+{
+    struct data_channels *ends[2];
+    struct data_channel *channel = NULL;
+    size_t *messages = arrived;
+    nanos began = monotonic();
+    for (int i = 0; i < 2; i++) {
+        ends[i] = data_channels_create(&(struct data_channels_config){0}, NULL);
+        data_channels_start(ends[i], i == 0, DATA_PAIR_MTU, monotonic(), NULL);
+    }
+    channel = data_channel_open(ends[0], &(struct data_channel_config){0}, monotonic(), NULL);
+    for (int i = 0; i < MESSAGES; i++)
+        data_channel_send(channel, false, ends, sizeof ends, monotonic());
+    while (*messages < MESSAGES && monotonic() < began + 10 * NANOS_PER_S) {
+        for (int i = 0; i < 2; i++) {
+            uint8_t buf[DATA_PAIR_MTU];
+            struct data_channel_event event;
+            ssize_t len;
+            while (data_channels_event(ends[i], &event, monotonic()))
+                *messages += event.type == DATA_CHANNEL_MESSAGE;
+            while ((len = data_channels_write(ends[i], buf, sizeof buf, monotonic())) > 0)
+                data_channels_read(ends[1 - i], buf, (size_t)len, monotonic());
+        }
+    }
+    data_channels_destroy(ends[0]);
+    data_channels_destroy(ends[1]);
+    return NULL;
+}
+
+static void threads_share_it(void)
+{
+    pthread_t threads[THREADS];
+    size_t arrived[THREADS] = {0};
+    for (int i = 0; i < THREADS; i++)
+        CU_ASSERT_EQUAL_FATAL(pthread_create(&threads[i], NULL, talk_for_a_while, &arrived[i]), 0);
+    for (int i = 0; i < THREADS; i++) {
+        pthread_join(threads[i], NULL);
+        CU_ASSERT_EQUAL(arrived[i], MESSAGES);
+    }
+}
+
 /* --- DCEP ------------------------------------------------------------------------------------------------------------------------- */
 
 /* A message as Chromium sends it for createDataChannel("chat", {ordered: false, maxRetransmits: 5}). */
@@ -574,5 +627,6 @@ void data_channel_test(void)
           {"drops what waits", drops_what_waits}, {"waits for a late peer", waits_for_a_late_peer},
           {"gives up in the end", gives_up_in_the_end}, {"sleeps when idle", sleeps_when_idle},
           {"repeats what was lost", repeats_what_was_lost}, {"repeats byte for byte", repeats_byte_for_byte},
-          {"reads an open", reads_an_open}, {"refuses bad opens", refuses_bad_opens});
+          {"threads share it", threads_share_it}, {"reads an open", reads_an_open},
+          {"refuses bad opens", refuses_bad_opens});
 }

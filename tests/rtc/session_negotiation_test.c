@@ -110,6 +110,52 @@ static void answers_chrome(void)
     session_description_destroy(offer);
 }
 
+#define DATA_HEAD "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE data\r\n"
+#define DATA_TRANSPORT                                                                                                 \
+    "a=mid:data\r\na=ice-ufrag:abcd\r\na=ice-pwd:0123456789abcdefghijkl\r\na=setup:actpass\r\n"                        \
+    "a=fingerprint:sha-256 "                                                                                           \
+    "00:01:02:03:04:05:06:07:08:09:0A:0B:0C:0D:0E:0F:10:11:12:13:14:15:16:17:18:19:1A:1B:1C:1D:1E:1F\r\n"
+
+/* Data channels alone (RFC 8841, section 12.1), and as they were offered before, which is answered likewise. */
+static void data_channels_alone(void)
+{
+    static const struct {
+        const char *offer, *line, *port;
+        uint16_t offered;
+    } forms[] = {
+        {DATA_HEAD "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\n" DATA_TRANSPORT
+                   "a=sctp-port:5001\r\na=max-message-size:100000\r\n",
+         "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n", "a=sctp-port:5000\r\na=max-message-size:262144\r\n",
+         5001},
+        {DATA_HEAD "m=application 9 DTLS/SCTP 5002\r\nc=IN IP4 0.0.0.0\r\n" DATA_TRANSPORT
+                   "a=sctpmap:5002 webrtc-datachannel 65535\r\na=max-message-size:100000\r\n",
+         "m=application 9 DTLS/SCTP 5000\r\n",
+         "a=sctpmap:5000 webrtc-datachannel 1024\r\na=max-message-size:262144\r\n", 5002},
+    };
+    struct session_capabilities capabilities = ours();
+    capabilities.data_channels = true;
+    for (size_t i = 0; i < 2; i++) {
+        struct session_description *offer = parse(forms[i].offer);
+        CU_ASSERT_EQUAL(offer->media[0].sctp_port, forms[i].offered);
+        CU_ASSERT_EQUAL(offer->media[0].max_message_size, 100000);
+        struct session_description *answer = answer_to(offer, &capabilities);
+        struct error error;
+        CU_ASSERT_FALSE(answer->media[0].rejected);
+        CU_ASSERT_TRUE(session_check_answer(offer, answer, &error));
+        char *text = session_description_write(answer);
+        CU_ASSERT_PTR_NOT_NULL(strstr(text, forms[i].line));
+        CU_ASSERT_PTR_NOT_NULL(strstr(text, forms[i].port));
+        CU_ASSERT_PTR_NOT_NULL(strstr(text, "a=group:BUNDLE data\r\n"));
+        CU_ASSERT_PTR_NULL(strstr(text, "a=inactive"));
+        struct session_description *again = parse(text);
+        CU_ASSERT_EQUAL(again->media[0].sctp_port, 5000);
+        session_description_destroy(again);
+        free(text);
+        session_description_destroy(answer);
+        session_description_destroy(offer);
+    }
+}
+
 static void does_no_more_than_it_can(void)
 {
     struct session_description *offer = sample("chrome-simulcast");
@@ -498,7 +544,7 @@ static void understands_recorded_chromium(void)
 
 void session_negotiation_test(void)
 {
-    SUITE("session_negotiation", {"answers Chrome", answers_chrome},
+    SUITE("session_negotiation", {"answers Chrome", answers_chrome}, {"data channels alone", data_channels_alone},
           {"does no more than it can", does_no_more_than_it_can}, {"answers the others", answers_the_others},
           {"rejects what it must", rejects_what_it_must},
           {"settles who is the DTLS client", settles_who_is_the_dtls_client},
