@@ -153,20 +153,20 @@ asan: packages
 	    $(BUILD)/asan/run-tests $(SUITE)
 
 FUZZ_FLAGS = -std=c17 -O1 -g -I. $(DEFINES) -fsanitize=address,undefined -fno-sanitize-recover=undefined
-FUZZ_OBJECTS = $(SOURCES:%.c=$(BUILD)/fuzz/%.o)
+FUZZ_OBJECTS = $(SOURCES:%.c=$(BUILD)/fuzz/objects/%.o)
 FUZZ_CC = clang
-$(BUILD)/fuzz/%.o: %.c
+$(BUILD)/fuzz/objects/%.o: %.c
 	@mkdir -p $(@D)
 	@echo '  FUZZ $<'
 	@$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
 
-$(BUILD)/fuzz/libconfab.a: $(FUZZ_OBJECTS)
+$(BUILD)/fuzz/objects/libconfab.a: $(FUZZ_OBJECTS)
 	@rm -f $@
 	@ar rcs $@ $^
 
-$(BUILD)/fuzz/%: tests/fuzz/%_fuzz.c $(BUILD)/fuzz/libconfab.a
+$(BUILD)/fuzz/%: tests/fuzz/%_fuzz.c $(BUILD)/fuzz/objects/libconfab.a
 	@echo '  LINK $@'
-	@$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $< $(BUILD)/fuzz/libconfab.a -rdynamic $(LDLIBS)
+	@$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $< $(BUILD)/fuzz/objects/libconfab.a -rdynamic $(LDLIBS)
 
 fuzz: packages
 	@$(MAKE) $(JOBS) --no-print-directory fuzz-run
