@@ -55,6 +55,7 @@ struct live_world {
     int timer_fd;
     struct live_poll *timer_poll;
     nanos timer_armed; /* when timer_fd fires; NANOS_NEVER: it doesn't */
+    nanos timer_due;   /* the same, or when it was armed if that was later */
     bool timer_fired;  /* since it was last set */
     uint64_t ntp_origin;
     int64_t unix_origin_s;

@@ -23,6 +23,7 @@ static void set_timer_fd(struct live_world *live, nanos at)
     }
     timerfd_settime(live->timer_fd, TFD_TIMER_ABSTIME, &spec, NULL);
     live->timer_armed = at;
+    live->timer_due = nanos_max(at, live_now(live));
 }
 
 /* One call to the kernel before a sleep, however many timers were set since the last one. A timer put off is left to
@@ -41,6 +42,7 @@ static void due(void *user, int events)
     struct live_world *live = user;
     (void)events;
     live->timer_fired = true;
+    live->statistics.timer_lag_max = nanos_max(live->statistics.timer_lag_max, live_now(live) - live->timer_due);
     struct deadline *first;
     for (size_t most = live->deadlines.count; most > 0; most--) {
         nanos now = live_now(live);

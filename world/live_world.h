@@ -56,6 +56,7 @@ struct live_statistics {
     uint64_t unroutable;      /* dropped: to an address that only exists inside, or beyond what may be sent to */
     uint64_t sockets_refused; /* a NAT's external endpoint could not be opened: taken, or no descriptor was left */
     size_t sockets;           /* real UDP sockets, now */
+    nanos timer_lag_max;      /* how much later than asked for timers were served: the loop had other things to do */
 };
 
 /* Raises the soft limit of open files to the hard one. NULL and `error`. */

@@ -1,0 +1,110 @@
+#include "loadgen/venue.h"
+
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "rtc/ntp.h"
+#include "sim/sim_world.h"
+#include "sim/virtual_clock.h"
+#include "world/live_world.h"
+
+struct venue {
+    struct sim_world *sim;
+    struct live_world *live; /* the one or the other */
+    nanos opened;            /* CLOCK_MONOTONIC */
+    nanos cpu_before;
+};
+
+static nanos monotonic(void)
+{
+    struct timespec at;
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    return at.tv_sec * NANOS_PER_S + at.tv_nsec;
+}
+
+static nanos cpu_time(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * NANOS_PER_S +
+           (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * NANOS_PER_US;
+}
+
+struct venue *venue_open(const struct venue_config *config, struct error *error)
+{
+    struct venue *venue = calloc(1, sizeof *venue);
+    if (venue == NULL) {
+        error_set(error, ERROR_SYSTEM, "out of memory");
+        return NULL;
+    }
+    venue->opened = monotonic();
+    venue->cpu_before = cpu_time();
+    if (config->world == SCENARIO_SIM) {
+        const struct sim_world_config sim = {.seed = config->seed, .core_delay = config->core_delay};
+        venue->sim = sim_world_create(&sim, error);
+    } else {
+        const struct live_world_config live = {.seed = config->seed,
+                                               .core_delay = config->core_delay,
+                                               .origin = venue->opened + config->lead,
+                                               .loopback_only = true};
+        venue->live = live_world_create(&live, error);
+    }
+    if (venue->sim != NULL || venue->live != NULL)
+        return venue;
+    free(venue);
+    return NULL;
+}
+
+void venue_close(struct venue *venue)
+{
+    if (venue == NULL)
+        return;
+    sim_world_destroy(venue->sim);
+    live_world_destroy(venue->live);
+    free(venue);
+}
+
+struct internet *venue_internet(struct venue *venue)
+{
+    return venue->sim != NULL ? sim_world_internet(venue->sim) : live_world_internet(venue->live);
+}
+
+int64_t venue_unix_origin_s(const struct venue *venue)
+{
+    return venue->sim != NULL ? VIRTUAL_CLOCK_EPOCH_UNIX_S : live_world_unix_origin_s(venue->live);
+}
+
+uint64_t venue_ntp_origin(const struct venue *venue)
+{
+    return venue->sim != NULL ? ((uint64_t)VIRTUAL_CLOCK_EPOCH_UNIX_S + NTP_UNIX_EPOCH_S) << 32
+                              : live_world_ntp_origin(venue->live);
+}
+
+bool venue_capture(struct venue *venue, const char *path, struct world_host *const *hosts, size_t count,
+                   size_t media_snap, struct error *error)
+{
+    if (venue->sim == NULL)
+        return error_set(error, ERROR_UNSUPPORTED, "the live world makes no captures; tcpdump does, on interface lo");
+    const struct sim_capture_config config = {
+        .hosts = hosts, .host_count = count, .vantage = SIM_AT_HOST, .media_snap = media_snap};
+    return sim_world_capture(venue->sim, path, &config, error);
+}
+
+bool venue_finish_captures(struct venue *venue, struct error *error)
+{
+    return venue->sim == NULL || sim_world_finish_captures(venue->sim, error);
+}
+
+struct venue_health venue_health(const struct venue *venue)
+{
+    if (venue->live == NULL)
+        return (struct venue_health){0};
+    const struct live_statistics *statistics = live_world_statistics(venue->live);
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    double whole = nanos_to_s(monotonic() - venue->opened) * (double)(cores > 0 ? cores : 1);
+    return (struct venue_health){.cpu = nanos_to_s(cpu_time() - venue->cpu_before) / whole,
+                                 .lag_max = statistics->timer_lag_max,
+                                 .drops = statistics->udp_overflowed + statistics->udp_would_block};
+}
