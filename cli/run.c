@@ -36,8 +36,8 @@ static const char usage[] =
     "  confab run scenarios/mesh-vs-sfu.yaml --seed 7 --set rooms.count=10 --out /tmp/seven\n"
     "  confab run scenarios/nat-matrix.yaml --format json | jq .runs[0].matrix.as_expected\n"
     "\n"
-    "exit status: 0 all well; 1 some clients failed; 2 wrong usage or a bad scenario; 99 a threshold was breached;\n"
-    "105 interrupted (what was measured until then is still written)\n";
+    "exit status: 0 all well; 1 some clients failed; 2 wrong usage or a bad scenario; 3 this machine was too slow\n"
+    "(live); 99 a threshold was breached; 105 interrupted (what was measured until then is still written)\n";
 
 struct options {
     struct run_options run;
@@ -181,6 +181,8 @@ static bool write_json(const struct options *options, const struct result *resul
 
 static int status_of(const struct result *result)
 {
+    if (result->generator.overloaded)
+        return EXIT_OVERLOADED;
     for (size_t i = 0; i < result->threshold_count; i++) {
         if (!result->thresholds[i].passed)
             return EXIT_THRESHOLD;
@@ -199,7 +201,11 @@ static void print_cost(const struct result *result, double seconds)
     uint64_t clients = 0;
     for (size_t i = 0; i < result->run_count; i++)
         clients = result->runs[i].clients_planned > clients ? result->runs[i].clients_planned : clients;
-    printf("\nsimulated in %.1f s", seconds);
+    if (strcmp(result->world, "live") == 0)
+        printf("\ngenerator: %.0f %% of the CPU, at most %.1f ms late, %llu datagrams lost%s",
+               100 * result->generator.cpu, result->generator.max_lag_ms, (unsigned long long)result->generator.drops,
+               result->generator.overloaded ? ": OVERLOADED, the figures say nothing" : "");
+    printf("\n%s %.1f s", strcmp(result->world, "live") == 0 ? "ran" : "simulated in", seconds);
     if (getrusage(RUSAGE_CHILDREN, &usage) == 0 && clients > 0)
         printf(", in at most %.0f MiB (%.0f KiB a client)", (double)usage.ru_maxrss / 1024,
                (double)usage.ru_maxrss / (double)clients);

@@ -35,11 +35,15 @@ struct outcome {
     bool done;
     struct error error;
     struct result_run run;
+    struct venue_health health;
 };
 
 struct message {
     double share; /* of progress; above 1: the outcome follows */
 };
+
+/* Later than this, and what is measured is this machine and not the network. */
+#define LAG_LIMIT (200 * NANOS_PER_MS)
 
 struct jobs {
     struct job *list;
@@ -85,7 +89,7 @@ static void be_child(const struct run_options *options, const struct job *job, i
         snprintf(keylog, sizeof keylog, "%s/%s.keys", options->directory, job->label);
         simulation.keylog = keylog;
     }
-    outcome->done = simulate(job->scenario, &simulation, &outcome->run, &outcome->error);
+    outcome->done = simulate(job->scenario, &simulation, &outcome->run, &outcome->health, &outcome->error);
     snprintf(outcome->run.sweep, sizeof outcome->run.sweep, "%s", job->sweep);
     const struct message message = {.share = 2};
     bool told = write_all(pipe, &message, sizeof message) && write_all(pipe, outcome, sizeof *outcome);
@@ -128,10 +132,10 @@ static void finish(struct job *job)
     job->process = -1;
     job->done = job->received == sizeof *job->outcome;
     if (!job->done && WIFSIGNALED(status))
-        error_set(&job->outcome->error, ERROR_SYSTEM, "the simulation of %s was ended by signal %d", job->label,
+        error_set(&job->outcome->error, ERROR_SYSTEM, "the run of %s was ended by signal %d", job->label,
                   WTERMSIG(status));
     else if (!job->done)
-        error_set(&job->outcome->error, ERROR_SYSTEM, "the simulation of %s ended early", job->label);
+        error_set(&job->outcome->error, ERROR_SYSTEM, "the run of %s ended early", job->label);
 }
 
 /* Reads what a child says. False once it has said everything, or died. */
@@ -190,6 +194,8 @@ static enum run_outcome run_all(const struct run_options *options, struct jobs *
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     size_t limit = options->processes != 0 ? options->processes : cores > 0 ? (size_t)cores : 1;
+    if (jobs->list[0].scenario->world == SCENARIO_LIVE)
+        limit = 1; /* they would take each other's time */
     for (;;) {
         size_t running = 0;
         size_t waiting = 0;
@@ -278,13 +284,6 @@ static bool plan(struct jobs *jobs, const struct run_options *options, const str
         if (!add_jobs(jobs, options->file, root, &points[i], error))
             return false;
     }
-    if (jobs->list[0].scenario->world == SCENARIO_LIVE) {
-        const struct yaml_node *world = yaml_node_get(root, "world");
-        error_set(error, ERROR_UNSUPPORTED, "world: live is not built yet; use sim");
-        if (world == NULL || world->line == 0)
-            return error_prefix(error, "%s", options->file);
-        return error_prefix(error, "%s:%d", options->file, world->line);
-    }
     return true;
 }
 
@@ -307,13 +306,23 @@ static bool make_directory(const char *directory, struct error *error)
     return true;
 }
 
+/* The generator was overloaded if it was in one of its runs. */
+static void add_health(struct result *result, const struct venue_health *health)
+{
+    double lag_ms = nanos_to_ms(health->lag_max);
+    result->generator.cpu = health->cpu > result->generator.cpu ? health->cpu : result->generator.cpu;
+    result->generator.max_lag_ms = lag_ms > result->generator.max_lag_ms ? lag_ms : result->generator.max_lag_ms;
+    result->generator.drops += health->drops;
+    result->generator.overloaded |= health->lag_max > LAG_LIMIT || health->drops > 0;
+}
+
 /* The finished runs in the scenario's order; the first error there was. */
 static bool collect(const struct jobs *jobs, struct result *result, struct error *error)
 {
     const struct scenario *scenario = jobs->list[0].scenario;
     bool all = true;
     snprintf(result->scenario, sizeof result->scenario, "%s", scenario->name);
-    snprintf(result->world, sizeof result->world, "sim");
+    snprintf(result->world, sizeof result->world, scenario->world == SCENARIO_LIVE ? "live" : "sim");
     result->seed = scenario->seed;
     result->runs = calloc(jobs->count, sizeof *result->runs);
     result->thresholds = calloc(scenario->threshold_count + 1, sizeof *result->thresholds);
@@ -323,6 +332,7 @@ static bool collect(const struct jobs *jobs, struct result *result, struct error
         const struct job *job = &jobs->list[i];
         if (job->done && job->outcome->done) {
             result->runs[result->run_count++] = job->outcome->run;
+            add_health(result, &job->outcome->health);
         } else if (all) {
             *error = job->outcome->error;
             all = false;

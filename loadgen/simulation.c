@@ -7,15 +7,13 @@
 #include "loadgen/measurement.h"
 #include "loadgen/nat_matrix.h"
 #include "loadgen/population.h"
+#include "loadgen/venue.h"
 #include "rtc/certificate.h"
-#include "rtc/ntp.h"
 #include "rtc/stun.h"
 #include "rtc/tls_stream.h"
 #include "sfu/sfu.h"
 #include "sfu/signalling_server.h"
 #include "sfu/turn_server.h"
-#include "sim/sim_world.h"
-#include "sim/virtual_clock.h"
 
 enum {
     SIGNALLING_PORT = 443,
@@ -24,6 +22,10 @@ enum {
     ACTIONS_MAX = 2 * SCENARIO_FAULTS_MAX + 2,
     TURN_SERVERS_TOLD = 2, /* a client tries three ways to each */
 };
+
+/* A live world's time to be built in, before anyone joins. */
+#define LIVE_LEAD (200 * NANOS_PER_MS)
+#define LIVE_LEAD_CLIENT NANOS_PER_MS
 
 static const char turn_username[] = "confab";
 static const char turn_password[] = "in the clear, as every web page has it";
@@ -57,7 +59,8 @@ struct action {
 struct simulation {
     const struct scenario *scenario;
     const struct simulation_options *options;
-    struct sim_world *world;
+    struct venue *venue;
+    struct internet *internet; /* the venue's */
     struct population population;
     struct measurement measurement;
     struct certificate *certificate; /* everyone's: what differs is the connections */
@@ -91,7 +94,7 @@ static struct server *add_server(struct simulation *s, const char *name, const c
     /* A server's own link is not what these scenarios ask about: as fast as it takes. */
     const struct internet_server_config config = {
         .name = name, .site = site_of(s->scenario, site), .addresses = addresses, .ipv6 = s->scenario->ipv6 > 0};
-    server->host = sim_world_add_server(s->world, &config, error);
+    server->host = internet_add_server(s->internet, &config, error);
     if (server->host == NULL)
         return NULL;
     s->server_count++;
@@ -104,6 +107,12 @@ static struct address with_port(struct address address, uint16_t port)
 {
     address.port = port;
     return address;
+}
+
+/* All that is public in a live world is on the loopback interface. */
+static uint32_t allowed_scopes(const struct scenario *scenario)
+{
+    return scenario->world == SCENARIO_LIVE ? 1u << ADDRESS_LOOPBACK : 0;
 }
 
 /* STUN, and TURN if `relays`; with the host's second address, RFC 5780. */
@@ -123,7 +132,8 @@ static bool start_turn(struct simulation *s, struct server *server, bool relays,
                                         .users = relays ? &user : NULL,
                                         .user_count = relays,
                                         .alternate = alternate,
-                                        .unix_time_at_zero_s = VIRTUAL_CLOCK_EPOCH_UNIX_S,
+                                        .unix_time_at_zero_s = venue_unix_origin_s(s->venue),
+                                        .allowed_scopes = allowed_scopes(s->scenario),
                                         .seed = s->scenario->seed ^ 0x7475726e};
     bool seen[7] = {false};
     for (size_t i = 0; i < count; i++) {
@@ -335,7 +345,7 @@ static bool add_clients(struct simulation *s, struct error *error)
                                                       .down = profile->access->down,
                                                       .ipv6 = profile->ipv6};
         client->simulation = s;
-        client->host = sim_world_add_client(s->world, &config, error);
+        client->host = internet_add_client(s->internet, &config, error);
         if (client->host == NULL)
             return error_prefix(error, "%s", profile->name);
         client->timer = world_timer_open(client->host, join, client);
@@ -355,17 +365,13 @@ static bool capture(struct simulation *s, const char *name, struct world_host *c
     char *file = run->captures[run->capture_count++];
     snprintf(file, RESULT_PATH_CAP, "%.100s-%.63s.pcapng", s->options->label, name);
     snprintf(path, sizeof path, "%s/%s", s->options->directory, file);
-    const struct sim_capture_config config = {.hosts = hosts,
-                                              .host_count = count,
-                                              .vantage = SIM_AT_HOST,
-                                              .media_snap = (size_t)s->scenario->captures.media_bytes};
-    return sim_world_capture(s->world, path, &config, error);
+    return venue_capture(s->venue, path, hosts, count, (size_t)s->scenario->captures.media_bytes, error);
 }
 
 static bool start_captures(struct simulation *s, struct result_run *run, struct error *error)
 {
     const struct scenario_captures *wanted = &s->scenario->captures;
-    if (s->options->directory == NULL)
+    if (s->options->directory == NULL || s->scenario->world == SCENARIO_LIVE)
         return true;
     for (size_t i = 0; wanted->servers && i < s->server_count; i++) {
         struct server *server = &s->servers[i];
@@ -416,20 +422,20 @@ static bool strike(struct simulation *s, size_t index, nanos now, struct error *
         if (server == NULL)
             return true; /* an SFU, in a mesh */
         snprintf(what, sizeof what, "%.38s killed", fault->server);
-        sim_world_kill(server->host);
+        internet_kill(s->internet, server->host);
         break;
     case SCENARIO_CUT:
         snprintf(what, sizeof what, "room%u/%u cut off", fault->room, fault->client);
-        sim_world_cut(client_of(s, fault)->host);
+        internet_cut(s->internet, client_of(s, fault)->host);
         break;
     case SCENARIO_SET:
         snprintf(what, sizeof what, "room%u/%u's link changed", fault->room, fault->client);
-        sim_world_get_link(client_of(s, fault)->host, &up, &down);
+        internet_get_link(s->internet, client_of(s, fault)->host, &up, &down);
         s->before[index][0] = up;
         s->before[index][1] = down;
         change_link(&up, fault->up, fault);
         change_link(&down, fault->down, fault);
-        if (!sim_world_set_link(client_of(s, fault)->host, &up, &down, error))
+        if (!internet_set_link(s->internet, client_of(s, fault)->host, &up, &down, error))
             return false;
         break;
     }
@@ -443,10 +449,10 @@ static bool undo(struct simulation *s, size_t index, struct error *error)
     if (fault->kind == SCENARIO_KILL)
         return true; /* what was killed starts anew only with new servers on it */
     if (fault->kind == SCENARIO_CUT) {
-        sim_world_restore(client_of(s, fault)->host);
+        internet_restore(s->internet, client_of(s, fault)->host);
         return true;
     }
-    return sim_world_set_link(client_of(s, fault)->host, &s->before[index][0], &s->before[index][1], error);
+    return internet_set_link(s->internet, client_of(s, fault)->host, &s->before[index][0], &s->before[index][1], error);
 }
 
 /* --- running ----------------------------------------------------------------------------------------------------------- */
@@ -503,7 +509,7 @@ static bool run_actions(struct simulation *s, struct error *error)
     size_t count = plan_actions(s->scenario, actions);
     for (size_t i = 0; i < count; i++) {
         const struct action *action = &actions[i];
-        if (!sim_world_run_until(s->world, action->at, NANOS_PER_S / 5, tell_progress, s, error))
+        if (!internet_run_until(s->internet, action->at, NANOS_PER_S / 5, tell_progress, s, error))
             return false;
         bool done = true;
         if (action->kind == ACTION_FAULT)
@@ -540,20 +546,24 @@ static void sum_up(struct simulation *s, struct result_run *run)
 static bool build(struct simulation *s, struct result_run *run, struct error *error)
 {
     const struct scenario *scenario = s->scenario;
-    const struct sim_world_config world = {.seed = scenario->seed, .core_delay = scenario->core_delay};
-    const struct certificate_config certificate = {.not_before_unix_s = VIRTUAL_CLOCK_EPOCH_UNIX_S - 86400};
-    s->world = sim_world_create(&world, error);
-    if (s->world == NULL)
+    const struct venue_config venue = {.world = scenario->world,
+                                       .seed = scenario->seed,
+                                       .core_delay = scenario->core_delay,
+                                       .lead = LIVE_LEAD + (nanos)s->population.count * LIVE_LEAD_CLIENT};
+    s->venue = venue_open(&venue, error);
+    if (s->venue == NULL)
         return false;
+    s->internet = venue_internet(s->venue);
+    s->ntp_origin = venue_ntp_origin(s->venue);
+    const struct certificate_config certificate = {.not_before_unix_s = venue_unix_origin_s(s->venue) - 86400};
     for (size_t i = 0; i < scenario->sites.count; i++) {
-        if (i > 0 && sim_world_add_site(s->world, scenario->sites.names[i], error) != (int)i)
+        if (i > 0 && internet_add_site(s->internet, scenario->sites.names[i], error) != (int)i)
             return false;
         for (size_t j = 0; j <= i; j++) {
-            if (!sim_world_set_site_delay(s->world, (int)i, (int)j, scenario->sites.delay[i][j], error))
+            if (!internet_set_site_delay(s->internet, (int)i, (int)j, scenario->sites.delay[i][j], error))
                 return false;
         }
     }
-    s->ntp_origin = ((uint64_t)VIRTUAL_CLOCK_EPOCH_UNIX_S + NTP_UNIX_EPOCH_S) << 32;
     s->certificate = certificate_create(&certificate, error);
     if (s->certificate == NULL)
         return false;
@@ -579,7 +589,7 @@ static void tear_down(struct simulation *s)
     }
     tls_context_destroy(s->tls_client);
     tls_context_destroy(s->tls_server);
-    sim_world_destroy(s->world);
+    venue_close(s->venue);
     certificate_destroy(s->certificate);
     measurement_clear(&s->measurement);
     population_clear(&s->population);
@@ -589,7 +599,7 @@ static void tear_down(struct simulation *s)
 }
 
 bool simulate(const struct scenario *scenario, const struct simulation_options *options, struct result_run *run,
-              struct error *error)
+              struct venue_health *health, struct error *error)
 {
     bool mesh = options->topology == SCENARIO_MESH;
     struct simulation *s = calloc(1, sizeof *s);
@@ -609,7 +619,8 @@ bool simulate(const struct scenario *scenario, const struct simulation_options *
                 run_actions(s, error);
     if (done) {
         sum_up(s, run);
-        done = sim_world_finish_captures(s->world, error);
+        *health = venue_health(s->venue);
+        done = venue_finish_captures(s->venue, error);
     }
     tear_down(s);
     free(s);

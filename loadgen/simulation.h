@@ -1,5 +1,5 @@
-/* One run of a scenario in the sim world: builds the network, its servers and clients, lets the call happen in virtual
- * time, and sums up what came of it. */
+/* One run of a scenario: builds the network in the sim world or in the live one, its servers and clients, lets the call
+ * happen, and sums up what came of it. */
 #ifndef CONFAB_LOADGEN_SIMULATION_H
 #define CONFAB_LOADGEN_SIMULATION_H
 
@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "loadgen/scenario.h"
+#include "loadgen/venue.h"
 #include "report/result.h"
 
 struct simulation_options {
@@ -18,8 +19,8 @@ struct simulation_options {
     void *user;
 };
 
-/* Fills `run`. False and `error` when the world can't be built or a capture can't be written. */
+/* Fills `run` and `health`. False and `error` when the world can't be built or a capture can't be written. */
 bool simulate(const struct scenario *scenario, const struct simulation_options *options, struct result_run *run,
-              struct error *error);
+              struct venue_health *health, struct error *error);
 
 #endif

@@ -41,8 +41,8 @@ bool venue_finish_captures(struct venue *venue, struct error *error);
 
 /* How well this machine kept up. In the sim there is nothing to keep up with: all 0. */
 struct venue_health {
-    double cpu;    /* of all cores since venue_open, 0 to 1 */
-    nanos lag_max; /* how much later than they were due things happened */
+    double cpu;     /* of all cores since venue_open, 0 to 1 */
+    nanos lag_max;  /* how much later than they were due things happened */
     uint64_t drops; /* datagrams that this machine lost: socket buffers were full */
 };
 struct venue_health venue_health(const struct venue *venue);

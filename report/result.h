@@ -136,9 +136,11 @@ struct result {
     struct result_run *runs;
     size_t run_count;
     struct {
-        double cpu, max_lag_ms;
-        bool overloaded;
-    } generator; /* the sim world has no generator to overload: all 0 */
+        double cpu;        /* of all cores, 0 to 1 */
+        double max_lag_ms; /* how much later than planned things happened */
+        uint64_t drops;    /* datagrams that the generator's own machine lost */
+        bool overloaded;   /* so the figures say nothing about what was measured */
+    } generator;           /* the sim world has none to overload: all 0 */
     struct result_threshold *thresholds;
     size_t threshold_count;
     char verdict[512];

@@ -31,6 +31,7 @@ static struct result_run play(enum scenario_topology topology, ...)
 {
     struct error error = {0};
     struct result_run run = {0};
+    struct venue_health health;
     const struct simulation_options options = {.topology = topology, .label = "test"};
     struct yaml_node *root = yaml_node_parse("base.yaml", base, strlen(base), &error);
     va_list settings;
@@ -44,7 +45,7 @@ static struct result_run play(enum scenario_topology topology, ...)
     }
     va_end(settings);
     struct scenario *scenario = right ? scenario_read("base.yaml", root, &error) : NULL;
-    bool done = scenario != NULL && simulate(scenario, &options, &run, &error);
+    bool done = scenario != NULL && simulate(scenario, &options, &run, &health, &error);
     CU_ASSERT_TRUE(done);
     if (!done)
         printf("\n    %s", error.text);
