@@ -64,6 +64,7 @@ struct live_world {
     struct live_stream *streams;
     struct live_tunnel *tunnels;
     struct live_receiver *receiver;
+    struct live_port *reading;
     struct live_egress *egress;
     struct live_channels *channels;
     struct live_statistics statistics;

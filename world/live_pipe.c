@@ -7,6 +7,10 @@ enum {
     PACKETS_MAX = 1 << 18, /* on their way at a time: what a flood may take of memory */
 };
 
+/* What comes out of pipes at about the same time comes out in one turn of the loop, up to so much late. What a packet is
+ * told is still the time at which it was due, so that lateness doesn't add up from pipe to pipe. */
+#define GRAIN (250 * NANOS_PER_US)
+
 /* --- packets --------------------------------------------------------------------------------------------------------------- */
 
 struct live_packet *live_packet_create(struct live_world *live, const void *data, size_t len)
@@ -77,10 +81,10 @@ static void append(struct live_pipe *pipe, struct live_packet *packet, nanos at)
 static void schedule(struct live_pipe *pipe)
 {
     nanos at = pipe->first != NULL ? pipe->first->at : NANOS_NEVER;
-    live_deadline_set(pipe->live, &pipe->due, nanos_min(at, link_deadline(&pipe->link)));
+    at = nanos_min(at, link_deadline(&pipe->link));
+    live_deadline_set(pipe->live, &pipe->due, at == NANOS_NEVER ? at : (at + GRAIN - 1) / GRAIN * GRAIN);
 }
 
-/* What was due by `now` comes out with the time at which it was: lateness doesn't add up from pipe to pipe. */
 static void due(void *user, nanos now)
 {
     struct live_pipe *pipe = user;

@@ -6,7 +6,8 @@
 #include "world/live_internal.h"
 
 enum {
-    MESSAGES = 16,           /* in one call */
+    MESSAGES = 16, /* in one call */
+    READS_IN_A_TURN = 16,
     MESSAGE_BYTES = 1 << 16, /* GRO gives up to this much at once */
     /* Buffers a multiple of 64 KiB apart would all compete for the same lines of the cache. */
     MESSAGE_STRIDE = MESSAGE_BYTES + 192,
@@ -108,13 +109,11 @@ static size_t split(struct live_port *port, struct live_receiver *receiver, size
     return count;
 }
 
-static void ready(void *user, int events)
+/* Reads once; false when there is no more, for now. */
+static bool read_some(struct live_port *port)
 {
-    struct live_port *port = user;
     struct live_world *live = port->live;
     struct live_receiver *receiver = live->receiver;
-    if ((events & UV_READABLE) == 0)
-        return;
     for (size_t i = 0; i < MESSAGES; i++) {
         receiver->messages[i].msg_hdr.msg_namelen = sizeof receiver->from[i];
         receiver->messages[i].msg_hdr.msg_controllen = CONTROL_BYTES;
@@ -127,6 +126,21 @@ static void ready(void *user, int events)
     live->statistics.udp_received += count;
     if (count > 0)
         port->received(port->user, port, receiver->batch, count, live_now(live));
+    return messages == MESSAGES;
+}
+
+/* A busy socket has a longer turn than a quiet one, but not the whole one. */
+static void ready(void *user, int events)
+{
+    struct live_port *port = user;
+    struct live_world *live = port->live;
+    (void)events;
+    live->reading = port; /* until it is closed */
+    for (int i = 0; i < READS_IN_A_TURN && live->reading == port; i++) {
+        if (!read_some(port))
+            break;
+    }
+    live->reading = NULL;
 }
 
 /* --- opening ------------------------------------------------------------------------------------------------------------ */
@@ -204,6 +218,8 @@ void live_port_close(struct live_port *port)
 {
     if (port->flows != LIVE_NONE)
         live_egress_flush(port->live);
+    if (port->live->reading == port)
+        port->live->reading = NULL;
     port->live->statistics.sockets--;
     live_poll_close(port->poll);
     free(port);

@@ -4,6 +4,8 @@
 
 #include "world/live_internal.h"
 
+enum { DUE_IN_A_TURN = 256 };
+
 struct world_timer {
     struct live_handle handle;
     struct live_deadline deadline;
@@ -36,7 +38,7 @@ void live_timer_arm(struct live_world *live)
     live->timer_fired = false;
 }
 
-/* What is set again for at once waits for the next turn of the loop, so that sockets have theirs. */
+/* What is set again for at once, and what is too much, waits for the next turn of the loop: sockets want theirs. */
 static void due(void *user, int events)
 {
     struct live_world *live = user;
@@ -44,7 +46,8 @@ static void due(void *user, int events)
     live->timer_fired = true;
     live->statistics.timer_lag_max = nanos_max(live->statistics.timer_lag_max, live_now(live) - live->timer_due);
     struct deadline *first;
-    for (size_t most = live->deadlines.count; most > 0; most--) {
+    size_t most = live->deadlines.count < DUE_IN_A_TURN ? live->deadlines.count : DUE_IN_A_TURN;
+    for (; most > 0; most--) {
         nanos now = live_now(live);
         first = deadline_heap_pop_due(&live->deadlines, now);
         if (first == NULL)
