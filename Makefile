@@ -41,6 +41,7 @@ NS3C_OBJECTS = $(patsubst %.cc,$(BUILD)/%.o,$(wildcard sim/ns3c/*.cc)) \
 
 TESTS = $(wildcard tests/*/*_test.c)
 TEST_OBJECTS = $(TESTS:%.c=$(BUILD)/%.o) $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
+INTEROP = $(wildcard tests/interop/*.py)
 FUZZ_TARGETS = $(patsubst tests/fuzz/%_fuzz.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
 BENCHES = $(filter-out $(if $(filter 0,$(SIM)),sim sim_world),$(patsubst bench/%.c,%,$(wildcard bench/*.c)))
 C_FILES = $(shell git ls-files '*.c' '*.h' '*.cc' 2>/dev/null)
@@ -58,6 +59,7 @@ test: packages
 	@$(MAKE) $(JOBS) --no-print-directory confab $(BUILD)/run-tests
 	$(if $(SUITE),,@$(MAKE) $(JOBS) --no-print-directory interop)
 	$(BUILD)/run-tests $(SUITE)
+	@$(if $(SUITE),,for script in $(INTEROP); do echo "== $$script"; /usr/bin/python3 -W ignore $$script ./confab || exit 1; done)
 
 help:
 	@echo 'make           build ./confab'

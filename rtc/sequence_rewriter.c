@@ -85,6 +85,21 @@ static void place_in_time(struct sequence_rewriter *rewriter, struct rewriter_ep
     epoch->timestamp_offset = out - timestamp;
 }
 
+struct sequence_rewriter_config sequence_rewriter_continuation(const struct sequence_rewriter *rewriter, nanos now)
+{
+    struct sequence_rewriter_config config = rewriter->config;
+    if (rewriter->epoch_count == 0)
+        return config;
+    const struct rewriter_epoch *last = &rewriter->epochs[(rewriter->epoch_count - 1) % SEQUENCE_REWRITER_EPOCHS];
+    uint32_t passed = (uint32_t)ticks(rewriter, now - rewriter->last_at);
+    config.first_sequence = (uint16_t)(last->sequences.highest_out + 1 - NUMBER_BASE);
+    config.first_picture_id = (uint16_t)(last->pictures.highest_out + 1 - NUMBER_BASE);
+    config.first_timestamp = rewriter->last_timestamp + (passed > config.frame_step ? passed : config.frame_step);
+    config.first_tl0_picture_index = (uint8_t)(rewriter->last.tl0_picture_index + 1);
+    config.first_key_index = (uint8_t)(rewriter->last.key_index + 1);
+    return config;
+}
+
 /* --- epochs --- */
 
 static void start_epoch(struct sequence_rewriter *rewriter, int32_t source, const struct rtp_packet *packet,

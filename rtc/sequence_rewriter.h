@@ -76,6 +76,9 @@ struct rewritten {
 
 void sequence_rewriter_init(struct sequence_rewriter *rewriter, const struct sequence_rewriter_config *config);
 
+/* With what another one has to begin that goes on, at `now`, where this one ends: other sources, the same stream. */
+struct sequence_rewriter_config sequence_rewriter_continuation(const struct sequence_rewriter *rewriter, nanos now);
+
 /* The next packet of `source` to be forwarded continues the stream. `from` and `to`: the last sender reports of the
  * source until now and of the new one, from which follows how their timestamps lie to each other; NULL when either isn't
  * known (or both are one source, whose clock just goes on): then the time that passed tells. */

@@ -10,6 +10,7 @@
 #include "rtc/tls_stream.h"
 #include "sfu/server_state.h"
 #include "sfu/turn_server.h"
+#include "sfu/whip.h"
 #include "world/web_channel.h"
 
 #define CREDENTIALS_S ((int64_t)24 * 3600) /* that TURN credentials are good for */
@@ -232,6 +233,8 @@ static void renew_ice_servers(void *user, nanos now)
         add_ice_server(server, "turns", &server->turn_tls, "?transport=tcp");
     if (server->signalling != NULL)
         signalling_server_set_ice_servers(server->signalling, server->ice_servers, server->ice_server_count);
+    if (server->whip != NULL)
+        whip_set_ice_servers(server->whip, server->ice_servers, server->ice_server_count);
     world_timer_set(server->renewal, now + RENEWAL);
 }
 
@@ -277,6 +280,19 @@ static bool start_signalling(struct server *server, struct error *error)
     return server->signalling != NULL;
 }
 
+static bool start_whip(struct server *server, struct error *error)
+{
+    const struct server_config *given = server->config;
+    const struct whip_config config = {
+        .host = server->host,
+        .sfu = server->sfu,
+        .publish = {.tokens = given->publish_tokens.text, .count = given->publish_tokens.count},
+        .play = {.tokens = given->play_tokens.text, .count = given->play_tokens.count},
+        .session_limit = given->participant_limit};
+    server->whip = whip_create(&config, error);
+    return server->whip != NULL;
+}
+
 /* --- life ------------------------------------------------------------------------------------------------------------------ */
 
 static bool open_keylog(struct server *server, struct error *error)
@@ -292,7 +308,7 @@ static bool start(struct server *server, struct error *error)
 {
     if (!open_keylog(server, error) || !add_host(server, error) || !prepare_tls(server, error) ||
         !start_sfu(server, error) || !start_turn(server, error) || !start_http(server, error) ||
-        !start_signalling(server, error))
+        !start_signalling(server, error) || !start_whip(server, error))
         return false;
     server->renewal = world_timer_open(server->host, renew_ice_servers, server);
     if (server->renewal == NULL)
@@ -327,6 +343,7 @@ void server_stop(struct server *server, const char *reason)
     server->stopping = true;
     log_event(server->options.log, unix_ns(server, now), "stop", "reason", reason, NULL);
     signalling_server_dismiss(server->signalling, reason);
+    whip_dismiss(server->whip, now);
 }
 
 void server_destroy(struct server *server)
@@ -336,6 +353,7 @@ void server_destroy(struct server *server)
     if (server->renewal != NULL)
         world_timer_close(server->renewal);
     signalling_server_destroy(server->signalling);
+    whip_destroy(server->whip);
     http_server_destroy(server->http);
     turn_server_destroy(server->turn);
     sfu_destroy(server->sfu);

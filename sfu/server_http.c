@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "sfu/server_state.h"
+#include "sfu/whip.h"
 
 enum { PREFLIGHT_MAX_AGE_S = 7200 };
 
@@ -105,6 +106,8 @@ void server_handle(void *user, const struct http_request *request, struct http_r
     } else if (strcmp(request->path, "/metrics") == 0) {
         if (is_reading(request, response))
             server_report_metrics(server, response, now);
+    } else if (whip_handle(server->whip, request, response, now)) {
+        return;
     } else if (page != NULL) {
         if (is_reading(request, response))
             answer_page(page, response);

@@ -6,6 +6,7 @@
 
 #include "sfu/server_state.h"
 #include "sfu/turn_server.h"
+#include "sfu/whip.h"
 
 static double seconds(nanos duration) { return (double)duration / (double)NANOS_PER_S; }
 
@@ -107,6 +108,12 @@ static void report_web(const struct server *server, FILE *out)
     gauge(out, "signalling_channels", "WebSocket connections that speak the room protocol.", signalling.members);
     counter(out, "joins", NULL, "Joins of rooms.", signalling.joins);
     counter(out, "refusals", NULL, "Messages of the room protocol that were refused.", signalling.refusals);
+    const struct whip_statistics whip = whip_statistics(server->whip);
+    gauge(out, "whip_sessions", "Sessions of WHIP publishers.", whip.publishers);
+    gauge(out, "whep_sessions", "Sessions of WHEP viewers.", whip.viewers);
+    counter(out, "whip_whep_created_sessions", NULL, "WHIP and WHEP sessions ever made.", whip.sessions);
+    counter(out, "whip_whep_refused_sessions", NULL, "Offers by WHIP and WHEP that were refused.", whip.refused);
+    counter(out, "whip_whep_expired_sessions", NULL, "WHIP and WHEP sessions whose connection ended.", whip.expired);
     gauge(out, "http_connections", "TCP connections to the web port.", http.connections);
     gauge(out, "http_silent_connections", "Those that have said nothing yet.", http.silent);
     counter(out, "http_accepted", NULL, "TCP connections ever taken.", http.accepted);

@@ -183,6 +183,21 @@ void sfu_message(struct sfu_participant *p, const struct room_message *message, 
     flush(p->sfu, now);
 }
 
+void sfu_add_candidates(struct sfu_participant *p, const struct ice_candidate *candidates, size_t count, nanos now)
+{
+    for (size_t i = 0; i < count && p->connection != NULL; i++)
+        transport_add_candidate(connection_transport(p->connection), &candidates[i], now);
+    sfu_participant_touch(p);
+    flush(p->sfu, now);
+}
+
+bool sfu_restart(struct sfu_participant *p, const struct session_transport *remote, nanos now, struct error *error)
+{
+    bool restarted = negotiation_restart(p, remote, now, error);
+    flush(p->sfu, now);
+    return restarted;
+}
+
 void sfu_leave(struct sfu_participant *p, nanos now)
 {
     struct sfu *sfu = p->sfu;

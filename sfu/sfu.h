@@ -20,6 +20,8 @@
 #include "rtc/room_message.h"
 #include "world/world.h"
 
+struct ice_candidate;
+struct session_transport;
 struct sfu;
 struct sfu_participant;
 
@@ -57,6 +59,15 @@ struct sfu_participant *sfu_join(struct sfu *sfu, const char *room, const char *
 
 /* An offer, answer or candidate from a participant; what is wrong with it is said to the participant. */
 void sfu_message(struct sfu_participant *participant, const struct room_message *message, nanos now);
+
+/* Candidates that came other than by messages. */
+void sfu_add_candidates(struct sfu_participant *participant, const struct ice_candidate *candidates, size_t count,
+                        nanos now);
+
+/* An ICE restart other than by an offer: `remote` has the new credentials and the fingerprints as they were. False and
+ * `error` when it can't be. */
+bool sfu_restart(struct sfu_participant *participant, const struct session_transport *remote, nanos now,
+                 struct error *error);
 
 void sfu_leave(struct sfu_participant *participant, nanos now);
 

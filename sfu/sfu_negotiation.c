@@ -57,7 +57,7 @@ static size_t renumber_extensions(const struct session_abilities *abilities, con
     return count;
 }
 
-static void describe_transport(const struct sfu_participant *p, struct session_transport *out)
+void negotiation_describe_transport(const struct sfu_participant *p, struct session_transport *out)
 {
     struct sfu *sfu = p->sfu;
     const struct transport *transport = connection_transport(p->connection);
@@ -81,7 +81,7 @@ static void describe_abilities(const struct sfu_participant *p, struct own_abili
     ours->video = session_abilities_of_codec(&ours->video, "VP8");
     ours->data_channels = true;
     ours->session_id = p->negotiation.session_id;
-    describe_transport(p, &own->transport);
+    negotiation_describe_transport(p, &own->transport);
     ours->transport = &own->transport;
 }
 
@@ -128,6 +128,23 @@ static void note_codecs(struct negotiation *n, const struct session_media *answe
     }
 }
 
+/* In a BUNDLE group one number means one extension (RFC 8843, section 9.2). aiortc has one for two all the same, one in
+ * audio and one in video; what it would take ours for depends on the packet, so it gets neither. */
+static void drop_ambiguous(struct rtp_extension_map *map)
+{
+    for (size_t i = 0; i < RTP_EXTENSION_KINDS; i++) {
+        bool ambiguous = false;
+        for (size_t k = i + 1; k < RTP_EXTENSION_KINDS && map->id[i] != 0; k++) {
+            if (map->id[k] != map->id[i])
+                continue;
+            map->id[k] = 0;
+            ambiguous = true;
+        }
+        if (ambiguous)
+            map->id[i] = 0;
+    }
+}
+
 static void note_extensions(struct sfu_participant *p, const struct session_description *answer)
 {
     struct rtp_extension_map *map = &p->negotiation.extensions;
@@ -138,6 +155,7 @@ static void note_extensions(struct sfu_participant *p, const struct session_desc
                 map->id[k] = section.id[k];
         }
     }
+    drop_ambiguous(map);
     connection_set_extensions(p->connection, map);
 }
 
@@ -207,6 +225,53 @@ static bool give_section(struct sfu_participant *p, struct subscription *subscri
     return true;
 }
 
+/* What it takes to send on a section of ours, as agreed. */
+static void start(const struct sfu_participant *p, const struct sfu_section *section, nanos now)
+{
+    const struct negotiation *n = &p->negotiation;
+    struct subscription *subscription = section->subscription;
+    bool audio = section->kind == SESSION_AUDIO;
+    struct send_stream_config stream = {
+        .ssrc = subscription->ssrc,
+        .rtx_ssrc = audio || n->vp8_rtx == 0 ? 0 : subscription->rtx_ssrc,
+        .payload_type = audio ? n->opus : n->vp8,
+        .rtx_payload_type = audio ? 0 : n->vp8_rtx,
+        .clock_rate = audio ? 48000 : VP8_CLOCK_RATE,
+        .audio = audio,
+    };
+    if (strlen(section->mid) < sizeof stream.mid)
+        memcpy(stream.mid, section->mid, strlen(section->mid) + 1);
+    subscription_start(subscription, &stream, section->continues ? &section->numbers : NULL, now);
+}
+
+/* A viewer's section that is free. */
+static bool fill_slot(struct sfu_participant *p, struct subscription *subscription, nanos now)
+{
+    struct negotiation *n = &p->negotiation;
+    for (size_t i = 0; i < n->count; i++) {
+        struct sfu_section *section = &n->sections[i];
+        if (!section->slot || section->subscription != NULL || section->kind != kind_of(subscription->publication))
+            continue;
+        section->subscription = subscription;
+        subscription->has_section = true;
+        subscription->ssrc = section->ssrc;
+        subscription->rtx_ssrc = section->rtx_ssrc;
+        start(p, section, now);
+        return true;
+    }
+    return false;
+}
+
+/* What goes on in this section after the subscription is to be one stream with it. */
+static void empty_slot(struct sfu_section *section, nanos now)
+{
+    if (section->slot && section->subscription->stream != NULL) {
+        section->numbers = sequence_rewriter_continuation(&section->subscription->rewriter, now);
+        section->continues = true;
+    }
+    section->subscription = NULL;
+}
+
 static bool add_layer(struct publication *publication, const struct session_media *agreed, const char *rid,
                       const struct session_ssrc *ssrc)
 {
@@ -260,25 +325,6 @@ static void unpublish(struct sfu_section *section, nanos now)
     if (section->publication != NULL)
         publication_destroy(section->publication, now);
     section->publication = NULL;
-}
-
-/* What it takes to send on a section of ours, as agreed. */
-static void start(struct sfu_participant *p, struct sfu_section *section, nanos now)
-{
-    const struct negotiation *n = &p->negotiation;
-    struct subscription *subscription = section->subscription;
-    bool audio = section->kind == SESSION_AUDIO;
-    struct send_stream_config stream = {
-        .ssrc = subscription->ssrc,
-        .rtx_ssrc = audio || n->vp8_rtx == 0 ? 0 : subscription->rtx_ssrc,
-        .payload_type = audio ? n->opus : n->vp8,
-        .rtx_payload_type = audio ? 0 : n->vp8_rtx,
-        .clock_rate = audio ? 48000 : VP8_CLOCK_RATE,
-        .audio = audio,
-    };
-    if (strlen(section->mid) < sizeof stream.mid)
-        memcpy(stream.mid, section->mid, strlen(section->mid) + 1);
-    subscription_start(subscription, &stream, now);
 }
 
 /* --- descriptions ------------------------------------------------------------------------------------------------------------ */
@@ -384,7 +430,7 @@ void negotiation_unsubscribe(struct sfu_participant *p, struct subscription *sub
         return;
     for (size_t i = 0; i < n->count; i++) {
         if (n->sections[i].subscription == subscription)
-            n->sections[i].subscription = NULL;
+            empty_slot(&n->sections[i], now);
     }
     negotiation_want(p, now);
 }
@@ -393,16 +439,21 @@ void negotiation_offer(struct sfu_participant *p, nanos now)
 {
     struct negotiation *n = &p->negotiation;
     struct subscription *subscription;
-    (void)now;
     n->changed = false;
     n->due = NANOS_NEVER;
     if (!p->receives || p->connection == NULL)
         return;
     DL_FOREACH2(p->subscriptions, subscription, of_subscriber.next)
     {
-        if (!subscription->has_section && !subscription->refused)
+        if (subscription->has_section || subscription->refused)
+            continue;
+        if (p->role == SFU_VIEWER)
+            fill_slot(p, subscription, now);
+        else
             give_section(p, subscription);
     }
+    if (p->role == SFU_VIEWER)
+        return;
     n->offer = describe_offer(p);
     if (n->offer == NULL)
         return; /* out of memory: the next change tries again */
@@ -530,6 +581,27 @@ static bool enable_data(struct sfu_participant *p, const struct session_media *o
     return connection_enable_data(p->connection, &config, error);
 }
 
+/* A section in which a viewer receives. Whose track it will be isn't known yet. */
+static void open_slot(struct sfu_participant *p, struct sfu_section *section, struct session_media *answer)
+{
+    section->ours = section->slot = section->live = true;
+    note_codecs(&p->negotiation, answer);
+    while (section->ssrc == 0)
+        section->ssrc = rng_u32(&p->sfu->rng);
+    while (section->rtx_ssrc == 0)
+        section->rtx_ssrc = rng_u32(&p->sfu->rng);
+    snprintf(answer->stream_id, sizeof answer->stream_id, "room");
+    snprintf(answer->track_id, sizeof answer->track_id, "%s-%s", section->kind == SESSION_AUDIO ? "audio" : "video",
+             section->mid);
+    struct session_ssrc *ssrc = session_add_ssrc(answer);
+    if (ssrc == NULL)
+        return;
+    ssrc->ssrc = section->ssrc;
+    ssrc->has_retransmission = section->kind == SESSION_VIDEO && answer->codec_count > 1;
+    ssrc->retransmission = ssrc->has_retransmission ? section->rtx_ssrc : 0;
+    snprintf(ssrc->cname, sizeof ssrc->cname, "sfu");
+}
+
 /* Brings our sections into line with the answer that is about to be given. Of what goes wrong the last is told; the rest
  * is done. */
 static bool apply_offer(struct sfu_participant *p, const struct session_description *offer,
@@ -546,6 +618,10 @@ static bool apply_offer(struct sfu_participant *p, const struct session_descript
         section->kind = agreed->kind;
         if (section->ours)
             continue;
+        if (p->role == SFU_VIEWER && agreed->direction == SESSION_SENDONLY && !agreed->rejected) {
+            open_slot(p, section, agreed);
+            continue;
+        }
         if (agreed->rejected && !reject(section, agreed))
             return error_set(error, ERROR_SYSTEM, "out of memory");
         if (!agreed->rejected) {
@@ -587,19 +663,29 @@ static bool answer_offer(struct sfu_participant *p, const struct session_descrip
         if (i < n->count && n->sections[i].ours)
             answer_ours(&n->sections[i], &answer->media[i]);
         else
-            answer->media[i].direction &= SESSION_RECVONLY;
+            answer->media[i].direction &= p->role == SFU_VIEWER ? SESSION_SENDONLY : SESSION_RECVONLY;
     }
     note_extensions(p, answer);
     bool applied = apply_offer(p, offer, answer, now, error);
     n->agreed = n->count;
     say_description(p, ROOM_ANSWER, answer);
     session_description_destroy(answer);
-    if (!p->receives) {
+    if (!p->receives && p->role != SFU_PUBLISHER) {
         p->receives = true;
         sfu_room_subscribe(p->room, p, now);
         n->due = n->changed ? now : n->due; /* a newcomer needn't wait */
     }
     return applied;
+}
+
+bool negotiation_restart(struct sfu_participant *p, const struct session_transport *remote, nanos now,
+                         struct error *error)
+{
+    if (p->connection == NULL)
+        return error_set(error, ERROR_PROTOCOL, "there is no connection to restart");
+    bool restarted = apply_transport(p, remote, now, error);
+    sfu_participant_touch(p);
+    return restarted;
 }
 
 bool negotiation_take_offer(struct sfu_participant *p, const char *sdp, nanos now, struct error *error)

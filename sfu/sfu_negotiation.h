@@ -3,6 +3,9 @@
  *     section 0, 1, …   as the participant offered them: we only receive there
  *             n, n + 1, …  ours: one for each subscription, inactive once that has ended, then used again
  *
+ * A viewer (WHEP) offers the sections in which it receives, and there is no offer after that: each is a slot with a
+ * stream of its own, in which one publication after another may be sent.
+ *
  * What changes is gathered for a moment, and one offer of ours is on its way at a time. When both sides offer at once,
  * ours is taken back: the participant may ignore it, and is offered the same again later. */
 #ifndef CONFAB_SFU_SFU_NEGOTIATION_H
@@ -15,6 +18,7 @@
 #include "base/error.h"
 #include "base/nanos.h"
 #include "rtc/rtp_extensions.h"
+#include "rtc/sequence_rewriter.h"
 #include "rtc/session_description.h"
 
 struct publication;
@@ -33,6 +37,11 @@ struct sfu_section {
     struct publication *publication;   /* what they send; NULL: nothing */
     struct subscription *subscription; /* what we send; NULL: nothing */
     struct session_media *rejected;    /* its m= line, for ever refused; else NULL */
+    /* A viewer's: one stream for whatever is sent there. */
+    bool slot;
+    bool continues; /* with `numbers` */
+    uint32_t ssrc, rtx_ssrc;
+    struct sequence_rewriter_config numbers;
 };
 
 struct negotiation {
@@ -54,6 +63,14 @@ void negotiation_clear(struct negotiation *negotiation);
 /* An offer or answer came. False and `error` when it makes no sense; then nothing has changed, or little. */
 bool negotiation_take_offer(struct sfu_participant *participant, const char *sdp, nanos now, struct error *error);
 bool negotiation_take_answer(struct sfu_participant *participant, const char *sdp, nanos now, struct error *error);
+
+/* An ICE restart without a description, as WHIP has it (RFC 9725, section 4.3.3): the participant's new ufrag and
+ * password; ours are new after it. False and `error` when it can't be. */
+bool negotiation_restart(struct sfu_participant *participant, const struct session_transport *remote, nanos now,
+                         struct error *error);
+
+/* Our half of the transport, as an answer to that has it; candidates are the SFU's. */
+void negotiation_describe_transport(const struct sfu_participant *participant, struct session_transport *out);
 
 /* There is something new to offer. */
 void negotiation_want(struct sfu_participant *participant, nanos now);

@@ -269,6 +269,8 @@ void sfu_participant_handle_events(struct sfu_participant *p, nanos now)
             note(p, event.state == TRANSPORT_FAILED ? "failed" : "closed", event.reason, now);
             sfu_participant_withdraw(p, now);
             disconnect(p);
+            if (p->ended != NULL)
+                p->ended(p->user, now);
         }
     }
 }

@@ -18,6 +18,13 @@ struct sfu_source;
 
 enum { SFU_SOURCES_MAX = 8 }; /* addresses of one participant, remembered */
 
+/* Who offers what. */
+enum sfu_role {
+    SFU_MEMBER,    /* offers what it publishes; what others publish is offered to it */
+    SFU_PUBLISHER, /* by WHIP: offers what it publishes, and that is all */
+    SFU_VIEWER,    /* by WHEP: offers sections to receive in, which are filled as others publish, without a new offer */
+};
+
 struct sfu_participant_links {
     struct sfu_participant *prev, *next;
 };
@@ -33,7 +40,9 @@ struct sfu_participant {
     char ufrag[ICE_UFRAG_CAP];     /* our half of its connection, by which its first checks are recognised */
     struct sfu_source *sources[SFU_SOURCES_MAX];
     size_t source_count;
-    bool receives; /* subscriptions may be offered to it */
+    bool receives;                        /* subscriptions may be offered to it */
+    uint8_t role;                         /* enum sfu_role; set before its first offer */
+    void (*ended)(void *user, nanos now); /* its connection is over, and it has only signalling left; may be NULL */
     nanos connected_at;
 
     struct negotiation negotiation;

@@ -54,9 +54,20 @@ void subscription_destroy(struct subscription *s, nanos now)
     free(s);
 }
 
-void subscription_start(struct subscription *s, const struct send_stream_config *config, nanos now)
+/* RFC 3711, section 3.3.1: the first number away from the wrap. */
+static struct sequence_rewriter_config random_numbers(struct rng *rng, uint32_t clock_rate)
 {
-    struct rng *rng = &s->subscriber->sfu->rng;
+    return (struct sequence_rewriter_config){.clock_rate = clock_rate,
+                                             .first_sequence = (uint16_t)rng_below(rng, 0x8000),
+                                             .first_timestamp = rng_u32(rng),
+                                             .first_picture_id = (uint16_t)rng_below(rng, 0x8000),
+                                             .first_tl0_picture_index = (uint8_t)rng_below(rng, 0x100),
+                                             .first_key_index = (uint8_t)rng_below(rng, 0x20)};
+}
+
+void subscription_start(struct subscription *s, const struct send_stream_config *config,
+                        const struct sequence_rewriter_config *numbers, nanos now)
+{
     struct send_stream_config stream = *config;
     stream.user = s;
     if (s->stream != NULL)
@@ -64,13 +75,8 @@ void subscription_start(struct subscription *s, const struct send_stream_config 
     s->stream = connection_add_send_stream(s->subscriber->connection, &stream);
     if (s->stream == NULL)
         return;
-    /* RFC 3711, section 3.3.1: the first number away from the wrap. */
-    const struct sequence_rewriter_config rewriter = {.clock_rate = stream.clock_rate,
-                                                      .first_sequence = (uint16_t)rng_below(rng, 0x8000),
-                                                      .first_timestamp = rng_u32(rng),
-                                                      .first_picture_id = (uint16_t)rng_below(rng, 0x8000),
-                                                      .first_tl0_picture_index = (uint8_t)rng_below(rng, 0x100),
-                                                      .first_key_index = (uint8_t)rng_below(rng, 0x20)};
+    const struct sequence_rewriter_config rewriter =
+        numbers != NULL ? *numbers : random_numbers(&s->subscriber->sfu->rng, stream.clock_rate);
     sequence_rewriter_init(&s->rewriter, &rewriter);
     if (s->publication->kind == PUBLICATION_AUDIO) {
         sequence_rewriter_switch(&s->rewriter, 0, NULL, NULL);

@@ -37,8 +37,10 @@ struct subscription {
 struct subscription *subscription_create(struct publication *publication, struct sfu_participant *subscriber);
 void subscription_destroy(struct subscription *subscription, nanos now);
 
-/* The subscriber agreed to receive it, with these payload types and MID. */
-void subscription_start(struct subscription *subscription, const struct send_stream_config *config, nanos now);
+/* The subscriber agreed to receive it, with these payload types and MID. `numbers`: with which its stream goes on, when
+ * it had another publication before; NULL: random ones. */
+void subscription_start(struct subscription *subscription, const struct send_stream_config *config,
+                        const struct sequence_rewriter_config *numbers, nanos now);
 void subscription_stop(struct subscription *subscription);
 
 /* Chooses a layer; LAYER_NONE pauses. */
