@@ -69,6 +69,7 @@ help:
 	@echo 'make asan      the tests under address and undefined-behaviour sanitizers'
 	@echo 'make fuzz      each fuzz target for FUZZ_S seconds (10)'
 	@echo 'make bench     every benchmark; make bench-NAME for one: $(BENCHES)'
+	@echo 'make fidelity  one scenario in both worlds, simulated and live: docs/fidelity.md'
 	@echo 'make install   binary, library and headers under PREFIX (/usr/local)'
 
 # --- building ---------------------------------------------------------------------------------------------------------
@@ -226,6 +227,11 @@ $(BUILD)/bench/%: bench/%.c $(BUILD)/libconfab.a $(SIMLIB)
 $(BUILD)/bench/sim: bench/sim.c $(BUILD)/bench/stock_network.o $(BUILD)/libconfab.a $(SIMLIB)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(BUILD)/bench/stock_network.o $(BUILD)/libconfab.a $(LDLIBS) $(NS3LIBS) -lstdc++
+
+# One scenario in both worlds; rewrites docs/fidelity.md.
+.PHONY: fidelity
+fidelity: all
+	bench/fidelity.py ./confab scenarios/fidelity.yaml docs/fidelity.md
 
 # --- the rest -----------------------------------------------------------------------------------------------------------
 

@@ -336,27 +336,45 @@ static bool relayed(const struct link_record *link)
     return link->path.local == ICE_RELAYED || link->path.remote == ICE_RELAYED;
 }
 
-static void count_path(struct result_connections *connections, const struct link_record *link,
-                       const struct link_record *other)
+/* `other`: the same link as its other end has it; NULL at an SFU. */
+static enum path_kind path_kind_of(const struct link_record *link, const struct link_record *other)
 {
     enum ice_relay_transport by = ICE_RELAY_NONE;
+    if (!link->connected)
+        return PATH_NONE;
     if (link->path.local == ICE_RELAYED)
         by = link->path.local_relay;
     if (other != NULL && other->path.local == ICE_RELAYED && other->path.local_relay > by)
         by = other->path.local_relay;
-    connections->connected++;
-    if (relayed(link)) {
-        connections->relay_tls += by == ICE_RELAY_TLS;
-        connections->relay_tcp += by == ICE_RELAY_TCP;
-        connections->relay_udp += by != ICE_RELAY_TLS && by != ICE_RELAY_TCP;
-        return;
-    }
+    if (relayed(link))
+        return by == ICE_RELAY_TLS ? PATH_RELAY_TLS : by == ICE_RELAY_TCP ? PATH_RELAY_TCP : PATH_RELAY_UDP;
     int far = distance(link->path.local);
     if (distance(link->path.remote) > far)
         far = distance(link->path.remote);
-    connections->host += far == 0;
-    connections->srflx += far == 1;
-    connections->prflx += far == 2;
+    return far == 0 ? PATH_HOST : far == 1 ? PATH_SRFLX : PATH_PRFLX;
+}
+
+enum path_kind measurement_path(const struct measurement *m, size_t client, uint32_t other)
+{
+    const struct client_measure *here = &m->clients[client];
+    size_t room = client - here->profile->number;
+    return path_kind_of(&here->links[other], m->mesh ? &m->clients[room + other].links[here->profile->number] : NULL);
+}
+
+bool measurement_offered(const struct measurement *m, size_t client, uint32_t other)
+{
+    return m->clients[client].links[other].ours;
+}
+
+static void count_path(struct result_connections *connections, enum path_kind kind)
+{
+    connections->connected++;
+    connections->host += kind == PATH_HOST;
+    connections->srflx += kind == PATH_SRFLX;
+    connections->prflx += kind == PATH_PRFLX;
+    connections->relay_udp += kind == PATH_RELAY_UDP;
+    connections->relay_tcp += kind == PATH_RELAY_TCP;
+    connections->relay_tls += kind == PATH_RELAY_TLS;
 }
 
 static void finish_client(struct measurement *m, struct client_measure *client, nanos now, struct result_run *run)
@@ -401,7 +419,7 @@ static bool finish_room(struct measurement *m, struct client_measure *room, uint
             complete = complete && link->connected;
             relays = relays || (link->connected && relayed(link));
             if (link->connected && link->ours)
-                count_path(&run->connections, link, m->mesh ? &room[j].links[i] : NULL);
+                count_path(&run->connections, path_kind_of(link, m->mesh ? &room[j].links[i] : NULL));
         }
         run->clients_joined += complete;
         *relaying_clients += relays;

@@ -60,6 +60,14 @@ struct measurement {
     uint32_t fault_count;
 };
 
+/* A connection's path, named by its less direct end. */
+enum path_kind { PATH_NONE, PATH_HOST, PATH_SRFLX, PATH_PRFLX, PATH_RELAY_UDP, PATH_RELAY_TCP, PATH_RELAY_TLS };
+
+/* After measurement_finish: how client number `client` reached the `other` of its room (0: the SFU), and whether it was
+ * the one who offered, by which each pair of a mesh is counted once. */
+enum path_kind measurement_path(const struct measurement *m, size_t client, uint32_t other);
+bool measurement_offered(const struct measurement *m, size_t client, uint32_t other);
+
 /* Callbacks for participants; `user` is the participant's client_measure. */
 extern const struct participant_callbacks measurement_callbacks;
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "loadgen/connection_list.h"
 #include "loadgen/measurement.h"
 #include "loadgen/nat_matrix.h"
 #include "loadgen/population.h"
@@ -543,6 +544,15 @@ static void sum_up(struct simulation *s, struct result_run *run)
         (double)servers * scenario->server_per_hour;
 }
 
+static bool list_connections(struct simulation *s, struct error *error)
+{
+    char path[1024];
+    if (s->options->directory == NULL)
+        return true;
+    snprintf(path, sizeof path, "%s/%s-connections.csv", s->options->directory, s->options->label);
+    return connection_list_write(&s->measurement, path, error);
+}
+
 static bool build(struct simulation *s, struct result_run *run, struct error *error)
 {
     const struct scenario *scenario = s->scenario;
@@ -620,7 +630,7 @@ bool simulate(const struct scenario *scenario, const struct simulation_options *
     if (done) {
         sum_up(s, run);
         *health = venue_health(s->venue);
-        done = venue_finish_captures(s->venue, error);
+        done = venue_finish_captures(s->venue, error) && list_connections(s, error);
     }
     tear_down(s);
     free(s);
