@@ -142,6 +142,7 @@ $(BUILD)/run-tests: $(BUILD)/confab $(TEST_OBJECTS) $(BUILD)/tests/registry.o $(
 .PHONY: interop
 interop: $(BUILD)/interop/data_peer
 	tests/interop/data_channels.py $<
+	tests/interop/data_channels_chromium.py $<
 
 $(BUILD)/interop/%: tests/interop/%.c $(BUILD)/libconfab.a
 	@mkdir -p $(@D)

@@ -49,7 +49,6 @@ struct sfu_participant {
     struct publication *publications;
     struct subscription *subscriptions;
     struct data_member *data_members; /* its data channels, a list */
-    bool data_held;                   /* nothing is read from them, until others have room for it */
 
     nanos allocate_due; /* when layers are chosen next */
     nanos allocated_at;
@@ -58,6 +57,7 @@ struct sfu_participant {
     nanos heard_at;
 
     bool dirty;
+    bool data_held; /* nothing is read from its data channels, until others have room for it */
     struct deadline deadline;
     struct sfu_participant_links in_room, in_dirty;
     UT_hash_handle hh; /* by ufrag */
