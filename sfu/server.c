@@ -8,6 +8,7 @@
 
 #include "rtc/certificate.h"
 #include "rtc/tls_stream.h"
+#include "sfu/server_capture.h"
 #include "sfu/server_state.h"
 #include "sfu/turn_server.h"
 #include "sfu/whip.h"
@@ -79,7 +80,13 @@ static bool add_host(struct server *server, struct error *error)
     const struct live_host_config host = {
         .name = "server", .addresses = server->addresses, .address_count = server->address_count};
     server->host = live_world_add_host(server->options.live, &host, error);
-    return server->host != NULL;
+    if (server->host == NULL)
+        return false;
+    if (config->capture[0] == '\0')
+        return true;
+    server->capture = server_capture_open(config->capture, server->host,
+                                          live_world_unix_origin_s(server->options.live) * NANOS_PER_S, error);
+    return server->capture != NULL;
 }
 
 /* --- parts ---------------------------------------------------------------------------------------------------------------- */
@@ -348,6 +355,7 @@ void server_stop(struct server *server, const char *reason)
 
 void server_destroy(struct server *server)
 {
+    struct error error;
     if (server == NULL)
         return;
     if (server->renewal != NULL)
@@ -359,6 +367,9 @@ void server_destroy(struct server *server)
     sfu_destroy(server->sfu);
     tls_context_destroy(server->tls);
     certificate_destroy(server->certificate);
+    if (!server_capture_close(server->capture, &error))
+        log_event(server->options.log, unix_ns(server, world_now(live_world_of(server->options.live))), "capture",
+                  "error", error.text, NULL);
     if (server->keylog != NULL)
         fclose(server->keylog);
     free(server);

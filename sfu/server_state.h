@@ -15,6 +15,7 @@
 #include "world/http_server.h"
 #include "world/live_world.h"
 
+struct server_capture;
 struct tls_context;
 struct whip;
 
@@ -34,6 +35,7 @@ struct server {
     struct certificate_files files;  /* of TLS; "" when there is none */
     struct tls_context *tls;
     FILE *keylog;
+    struct server_capture *capture;
 
     struct sfu *sfu;
     struct turn_server *turn;

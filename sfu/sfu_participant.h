@@ -34,15 +34,13 @@ struct sfu_participant {
     struct sfu_room *room;
     char stream_id[SESSION_ID_CAP]; /* its name, as SDP carries it */
     void (*say)(void *user, const struct room_message *message);
+    void (*ended)(void *user, nanos now); /* its connection is over, and it has only signalling left; may be NULL */
     void *user;
 
     struct connection *connection; /* NULL before the first offer */
     char ufrag[ICE_UFRAG_CAP];     /* our half of its connection, by which its first checks are recognised */
     struct sfu_source *sources[SFU_SOURCES_MAX];
     size_t source_count;
-    bool receives;                        /* subscriptions may be offered to it */
-    uint8_t role;                         /* enum sfu_role; set before its first offer */
-    void (*ended)(void *user, nanos now); /* its connection is over, and it has only signalling left; may be NULL */
     nanos connected_at;
 
     struct negotiation negotiation;
@@ -56,6 +54,8 @@ struct sfu_participant {
     double loudness;    /* of its audio, smoothed */
     nanos heard_at;
 
+    bool receives; /* subscriptions may be offered to it */
+    uint8_t role;  /* enum sfu_role; set before its first offer */
     bool dirty;
     bool data_held; /* nothing is read from its data channels, until others have room for it */
     struct deadline deadline;

@@ -105,3 +105,9 @@ struct world_host *live_world_add_host(struct live_world *live, const struct liv
         host->any_address = true;
     return host;
 }
+
+void live_host_set_tap(struct world_host *host, live_tap tap, void *user)
+{
+    host->tap = tap;
+    host->tap_user = user;
+}

@@ -35,7 +35,9 @@ struct world_host {
     struct live_handle *handles;
     struct live_lan *lan;              /* where an emulated host stands; NULL for a host of the machine's own network */
     struct internet_counters counters; /* the links' are read when asked for */
-    bool any_address;                  /* its sockets may have any address that the kernel allows */
+    live_tap tap;                      /* NULL: nobody listens in */
+    void *tap_user;
+    bool any_address; /* its sockets may have any address that the kernel allows */
     bool cut;
     bool killed;
     uint16_t last_port; /* of an emulated one's, the last that was chosen for it */

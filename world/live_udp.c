@@ -43,6 +43,8 @@ void live_udp_deliver(struct world_udp *udp, struct datagram *batch, size_t coun
         return;
     host->counters.udp_received += count;
     host->counters.udp_received_bytes += bytes_of(batch, count);
+    if (host->tap != NULL)
+        host->tap(host->tap_user, false, &udp->address, batch, count, now);
     udp->received(udp->user, udp, batch, count, now);
     live_handle_leave(&udp->handle);
 }
@@ -148,6 +150,8 @@ void live_udp_send(struct world_udp *udp, const struct datagram *batch, size_t c
     host->counters.udp_sent_bytes += bytes_of(batch, count);
     if (host->cut)
         return;
+    if (host->tap != NULL)
+        host->tap(host->tap_user, true, &udp->address, batch, count, live_now(host->live));
     nanos now = host->lan == NULL ? 0 : live_now(host->live);
     for (size_t i = 0; i < count; i++) {
         if (host->lan == NULL)

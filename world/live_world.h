@@ -101,6 +101,12 @@ struct live_host_config {
 struct world_host *live_world_add_host(struct live_world *live, const struct live_host_config *config,
                                        struct error *error);
 
+/* Sees every datagram that a host sends or receives, `count` of one socket at `local`, with the payload as on the wire.
+ * NULL: nobody does. */
+typedef void (*live_tap)(void *user, bool sent, const struct address *local, const struct datagram *batch, size_t count,
+                         nanos now);
+void live_host_set_tap(struct world_host *host, live_tap tap, void *user);
+
 /* The addresses of this machine's interfaces that are up, IPv4 before IPv6, without link-local ones; those of the
  * loopback interface (127.0.0.1, ::1) only when there are no others or `loopback`. Returns how many there are, of which
  * at most `cap` are stored. */

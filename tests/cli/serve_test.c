@@ -344,6 +344,37 @@ static void an_sfu_room_through_turn(void)
     a_room_is_live(CALL_SFU, true, config);
 }
 
+/* What it captured, with its keys, is what `confab analyze` can read: three streams each way, decrypted. */
+static void a_captured_room(void)
+{
+    char directory[SCRATCH_CAP];
+    char config[300];
+    scratch_make(directory);
+    const char *capture = scratch_path(directory, "call.pcapng");
+    const char *keylog = scratch_path(directory, "keys.log");
+    snprintf(config, sizeof config, "turn: no\ncapture: %s\nkeylog: %s\n", capture, keylog);
+    a_room_is_live(CALL_SFU, false, config);
+    struct program program = PROGRAM("analyze", capture, "--keylog", keylog, "--format", "json");
+    CU_ASSERT_EQUAL(program.status, 0);
+    json_t *analysis = json_loads(program.out, 0, NULL);
+    size_t video = 0, audio = 0, index;
+    json_t *stream;
+    json_array_foreach(json_object_get(analysis, "streams"), index, stream)
+    {
+        const char *kind = json_string_value(json_object_get(stream, "kind"));
+        CU_ASSERT_EQUAL(json_integer_value(json_object_get(stream, "lost")), 0);
+        video += kind != NULL && strcmp(kind, "video") == 0;
+        audio += kind != NULL && strcmp(kind, "audio") == 0;
+    }
+    CU_ASSERT_EQUAL(audio, 4); /* two up, two down */
+    CU_ASSERT_EQUAL(video, 4);
+    CU_ASSERT_EQUAL(json_array_size(json_object_get(analysis, "connections")), 2);
+    CU_ASSERT_TRUE(json_integer_value(json_object_get(json_object_get(analysis, "rtcp"), "sr")) > 0);
+    json_decref(analysis);
+    program_free(&program);
+    scratch_remove(directory);
+}
+
 static void a_mesh_room(void) { a_room_is_live(CALL_MESH, false, "turn: no\n"); }
 
 void serve_test(void)
@@ -351,5 +382,5 @@ void serve_test(void)
     SUITE("serve", {"it tells how it is", it_tells_how_it_is}, {"browsers from elsewhere", browsers_from_elsewhere},
           {"its certificate stays the same", its_certificate_stays_the_same}, {"what it refuses", what_it_refuses},
           {"an SFU room", an_sfu_room}, {"an SFU room through TURN", an_sfu_room_through_turn},
-          {"a mesh room", a_mesh_room});
+          {"a mesh room", a_mesh_room}, {"a captured room", a_captured_room});
 }
