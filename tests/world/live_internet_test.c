@@ -1,3 +1,4 @@
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -473,6 +474,48 @@ static void tcp_ends_come_down(void)
     live_world_destroy(live);
 }
 
+/* --- threads -------------------------------------------------------------------------------------------------------- */
+
+struct worker {
+    pthread_t thread;
+    uint8_t block;
+    bool well;
+};
+
+static void *work(void *user)
+{
+    struct worker *worker = user;
+    struct live_world *live = open_world(MS);
+    struct socket a = {.expected = 200}, b = {.echo = true};
+    open_socket(&a, add_client(live, "home", &(struct link_config){.delay = MS}, 0, 0), 0);
+    open_socket(&b, add_server(live, 1), 4000);
+    struct address to = world_udp_address(b.udp);
+    for (uint32_t i = 0; i < 200; i++)
+        send_number(&a, &to, i, 500);
+    live_world_run_until(live, 5 * S, 0, NULL, NULL, NULL);
+    worker->block = to.ip[1];
+    worker->well = a.received == 200 && !a.disordered;
+    live_world_destroy(live);
+    return NULL;
+}
+
+/* A world for each thread, nothing shared: each has a block of addresses of its own. */
+static void worlds_run_side_by_side(void)
+{
+    enum { WORKERS = 4 };
+    struct worker workers[WORKERS] = {0};
+    struct live_world *here = open_world(0);
+    struct address address = address_of(add_server(here, 1), 0);
+    for (int i = 0; i < WORKERS; i++)
+        CU_ASSERT_EQUAL_FATAL(pthread_create(&workers[i].thread, NULL, work, &workers[i]), 0);
+    for (int i = 0; i < WORKERS; i++) {
+        pthread_join(workers[i].thread, NULL);
+        CU_ASSERT_TRUE(workers[i].well);
+        CU_ASSERT_NOT_EQUAL(workers[i].block, address.ip[1]);
+    }
+    live_world_destroy(here);
+}
+
 void live_internet_test(void)
 {
     SUITE("live_internet", {"every NAT is found out", every_nat_is_found_out},
@@ -480,5 +523,5 @@ void live_internet_test(void)
           {"private addresses stay inside", private_addresses_stay_inside},
           {"carriers join homes", carriers_join_homes}, {"links delay and lose", links_delay_and_lose},
           {"rates and queues hold", rates_and_queues_hold}, {"TCP takes the links", tcp_takes_the_links},
-          {"TCP ends come down", tcp_ends_come_down});
+          {"TCP ends come down", tcp_ends_come_down}, {"worlds run side by side", worlds_run_side_by_side});
 }

@@ -2,7 +2,9 @@
 
 #include <netinet/in.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tests/support/suite.h"
@@ -306,6 +308,30 @@ static void a_wildcard_socket_knows_its_addresses(void)
     free(client);
 }
 
+/* IPv4 and IPv6 may have the same port: ::'s socket is for IPv6 alone. */
+static void ipv6_is_for_itself(void)
+{
+    struct live_world *live = open_world();
+    struct world_host *host = open_host(live, "127.0.0.1 ::1");
+    struct socket *six = open_socket(host, (struct address){.family = ADDRESS_IPV6});
+    struct address same = address_ipv4(0, 0, 0, 0, world_udp_address(six->udp).port);
+    struct socket *four = open_socket(host, same);
+    struct socket *client = open_socket(host, (struct address){.family = ADDRESS_IPV6, .ip = {[15] = 1}});
+    struct address to = {.family = ADDRESS_IPV6, .port = same.port, .ip = {[15] = 1}};
+    six->echo = true;
+    client->expected = 3;
+    send_sizes(client, to, (size_t[]){20, 20, 9}, 3);
+    end_after(live, 2 * NANOS_PER_S);
+    CU_ASSERT_EQUAL(client->received, 3);
+    CU_ASSERT_TRUE(address_equal(&six->local, &to));
+    CU_ASSERT_TRUE(address_equal(&client->remote, &to));
+    CU_ASSERT_EQUAL(four->received, 0);
+    live_world_destroy(live);
+    free(six);
+    free(four);
+    free(client);
+}
+
 static void udp_is_refused_where_it_must(void)
 {
     struct live_world *live = open_world();
@@ -555,6 +581,51 @@ static void tcp_that_is_not_read_ends_in_time(void)
     live_world_destroy(live);
 }
 
+static void count_accepted(void *user, struct world_tcp *tcp, const struct address *remote, nanos now)
+{
+    (void)remote, (void)now;
+    ++*(int *)user;
+    world_tcp_adopt(tcp, &(struct world_tcp_callbacks){0}, NULL);
+}
+
+/* No descriptor is left: who comes waits, and the loop sleeps meanwhile; as soon as there are some, they are let in. */
+static void accepting_survives_without_descriptors(void)
+{
+    enum { CLIENTS = 20, ROOM = 5 };
+    struct live_world *live = open_world();
+    struct world_host *host = open_host(live, "127.0.0.1");
+    struct address at = address_ipv4(127, 0, 0, 1, 0);
+    struct stream unused = {.live = live};
+    int accepted = 0;
+    int clients[CLIENTS];
+    struct sockaddr_in name = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    world_tcp_listener_close(listen_at(host, &at, &unused));
+    name.sin_port = htons(at.port);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(world_tcp_listen(host, &at, count_accepted, &accepted, NULL));
+    end_after(live, MS);
+    for (int i = 0; i < CLIENTS; i++) {
+        clients[i] = socket(AF_INET, SOCK_STREAM, 0);
+        CU_ASSERT_EQUAL(connect(clients[i], (struct sockaddr *)&name, sizeof name), 0);
+    }
+    struct rlimit limit, little;
+    getrlimit(RLIMIT_NOFILE, &limit);
+    little = limit;
+    little.rlim_cur = (rlim_t)clients[CLIENTS - 1] + 1 + ROOM;
+    setrlimit(RLIMIT_NOFILE, &little);
+    struct timespec before, after;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &before);
+    end_after(live, 60 * MS);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &after);
+    CU_ASSERT_EQUAL(accepted, ROOM);
+    CU_ASSERT_TRUE((after.tv_sec - before.tv_sec) * NANOS_PER_S + after.tv_nsec - before.tv_nsec < 40 * MS);
+    setrlimit(RLIMIT_NOFILE, &limit);
+    end_after(live, 120 * MS);
+    CU_ASSERT_EQUAL(accepted, CLIENTS);
+    for (int i = 0; i < CLIENTS; i++)
+        close(clients[i]);
+    live_world_destroy(live);
+}
+
 void live_world_test(void)
 {
     SUITE("live_world", {"timers fire in order and not early", timers_fire_in_order_and_not_early},
@@ -564,8 +635,10 @@ void live_world_test(void)
           {"UDP keeps sizes and order", udp_keeps_sizes_and_order},
           {"UDP batches by destination", udp_batches_by_destination},
           {"a wildcard socket knows its addresses", a_wildcard_socket_knows_its_addresses},
-          {"UDP is refused where it must", udp_is_refused_where_it_must}, {"overflow is counted", overflow_is_counted},
+          {"IPv6 is for itself", ipv6_is_for_itself}, {"UDP is refused where it must", udp_is_refused_where_it_must},
+          {"overflow is counted", overflow_is_counted},
           {"TCP carries much and tells what waits", tcp_carries_much_and_tells_what_waits},
           {"TCP ends are told", tcp_ends_are_told},
-          {"TCP that isn't read ends in time", tcp_that_is_not_read_ends_in_time});
+          {"TCP that isn't read ends in time", tcp_that_is_not_read_ends_in_time},
+          {"accepting survives without descriptors", accepting_survives_without_descriptors});
 }

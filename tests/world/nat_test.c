@@ -670,6 +670,52 @@ static void presets_are_whole(void)
     CU_ASSERT_PTR_EQUAL(nat_preset_draw(nat_preset_find("home"), &rng), nat_preset_find("home"));
 }
 
+/* --- whoever has a socket for each external endpoint ------------------------------------------------------------------- */
+
+struct observed {
+    int began, ended;
+    struct address last;
+};
+
+static void began(void *user, uint8_t protocol, const struct address *at)
+{
+    struct observed *observed = user;
+    CU_ASSERT_EQUAL(protocol, NAT_UDP);
+    observed->began++;
+    observed->last = *at;
+}
+
+static void ended(void *user, uint8_t protocol, const struct address *at)
+{
+    struct observed *observed = user;
+    CU_ASSERT_EQUAL(protocol, NAT_UDP);
+    CU_ASSERT_TRUE(address_equal(at, &observed->last));
+    observed->ended++;
+}
+
+static void an_observer_hears_of_each_mapping(void)
+{
+    struct observed observed = {0};
+    struct nat *nat = make((struct nat_config){
+        .mapping = APD, .filtering = APD, .allocation = NAT_PRESERVE, .overload = true, .udp_timeout = 10 * S});
+    nat_observe(nat, &(struct nat_observer){.began = began, .ended = ended, .user = &observed});
+    CU_ASSERT_EQUAL(nat_deadline(nat), NANOS_NEVER);
+    struct address first = out(nat, inside(2, 5000), outside(1, 80), 0);
+    CU_ASSERT_TRUE(same(first, observed.last));
+    out(nat, inside(2, 5000), outside(1, 80), S);
+    CU_ASSERT_EQUAL(observed.began, 1);
+    CU_ASSERT_TRUE(same(out(nat, inside(2, 5000), outside(2, 80), 2 * S), first)); /* one port, two mappings */
+    CU_ASSERT_EQUAL(observed.began, 2);
+    CU_ASSERT_TRUE(nat_deadline(nat) <= 11 * S);
+    nat_expire(nat, 11 * S - 1);
+    CU_ASSERT_EQUAL(observed.ended, 0);
+    nat_expire(nat, 11 * S);
+    CU_ASSERT_EQUAL(observed.ended, 1);
+    CU_ASSERT_EQUAL(nat_deadline(nat), 12 * S);
+    nat_destroy(nat);
+    CU_ASSERT_EQUAL(observed.ended, 2);
+}
+
 void nat_test(void)
 {
     SUITE("nat", {"REQ-1: mapping", req_1_mapping}, {"REQ-2: pooling", req_2_pooling},
@@ -686,5 +732,6 @@ void nat_test(void)
           {"IPv6 is filtered, not translated", ipv6_is_filtered_not_translated}, {"two in a row", two_in_a_row},
           {"same seed, same ports", same_seed_same_ports}, {"survives anything", survives_anything},
           {"refuses what contradicts itself", refuses_what_contradicts_itself},
-          {"presets are whole", presets_are_whole});
+          {"presets are whole", presets_are_whole},
+          {"an observer hears of each mapping", an_observer_hears_of_each_mapping});
 }
