@@ -529,7 +529,9 @@ struct address live_tunnel_local(const struct live_tunnel *tunnel) { return tunn
 
 void live_tunnels_destroy(struct live_world *live)
 {
-    struct live_tunnel *tunnel, *next;
-    DL_FOREACH_SAFE(live->tunnels, tunnel, next)
-    finish(tunnel);
+    struct live_tunnel *next;
+    for (struct live_tunnel *tunnel = live->tunnels; tunnel != NULL; tunnel = next) {
+        next = tunnel->next;
+        finish(tunnel);
+    }
 }
