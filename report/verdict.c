@@ -31,6 +31,26 @@ static double streams_missing(const struct result_run *run)
     return run->streams_expected == 0 ? 0 : 1 - (double)run->streams_received / (double)run->streams_expected;
 }
 
+static double share(uint64_t part, uint64_t whole) { return whole > 0 ? (double)part / (double)whole : 1; }
+
+/* The same for what goes over data channels. */
+static void data_shortfall(const struct result_data *data, const struct result_data *other, char *why, size_t cap)
+{
+    double files = share(data->files.intact, data->files.expected);
+    double other_files = share(other->files.intact, other->files.expected);
+    double messages = share(data->received, data->expected);
+    double other_messages = share(other->received, other->expected);
+    if (messages < other_messages - 0.02)
+        snprintf(why, cap, "%.0f %% of the messages arrive, against %.0f %%", 100 * messages, 100 * other_messages);
+    else if (files < other_files - 0.02)
+        snprintf(why, cap, "%.0f %% of the files arrive in time, against %.0f %%", 100 * files, 100 * other_files);
+    else if (other->files.intact > 0 && data->files.time_ms.p50 > 1.5 * other->files.time_ms.p50)
+        snprintf(why, cap, "a file takes %.1f s, against %.1f", data->files.time_ms.p50 / 1e3,
+                 other->files.time_ms.p50 / 1e3);
+    else if (other->received > 0 && data->latency_ms.p50 > other->latency_ms.p50 + 100)
+        snprintf(why, cap, "a message takes %.0f ms, against %.0f", data->latency_ms.p50, other->latency_ms.p50);
+}
+
 /* Why `run` serves worse than `other`; empty when it does not. */
 static void shortfall(const struct result_run *run, const struct result_run *other, char *why, size_t cap)
 {
@@ -53,6 +73,8 @@ static void shortfall(const struct result_run *run, const struct result_run *oth
         snprintf(why, cap, "the audio's MOS is %.1f, against %.1f", run->mos_audio, other->mos_audio);
     else if (other->latency_ms.count > 0 && run->latency_ms.p95 > other->latency_ms.p95 + 100)
         snprintf(why, cap, "the latency's p95 is %.0f ms, against %.0f", run->latency_ms.p95, other->latency_ms.p95);
+    else
+        data_shortfall(&run->data, &other->data, why, cap);
 }
 
 static enum choice choose(const struct pair *pair)
@@ -100,9 +122,15 @@ static void say_quality(struct result *result, const struct result_run *run, con
 {
     if (run->video_kbps.count > 0 && other->video_kbps.count > 0)
         say(result, "video %.0f against %.0f kbit/s", run->video_kbps.mean, other->video_kbps.mean);
+    else if (run->latency_ms.count == 0 && run->data.files.intact > 0)
+        say(result, "a file in %.1f against %.1f s", run->data.files.time_ms.p50 / 1e3,
+            other->data.files.time_ms.p50 / 1e3);
+    else if (run->latency_ms.count == 0 && run->data.received > 0)
+        say(result, "messages in %.0f against %.0f ms", run->data.latency_ms.p50, other->data.latency_ms.p50);
     else
         say(result, "audio MOS %.1f against %.1f", run->mos_audio, other->mos_audio);
-    say(result, ", latency p95 %.0f against %.0f ms", run->latency_ms.p95, other->latency_ms.p95);
+    if (run->latency_ms.count > 0)
+        say(result, ", latency p95 %.0f against %.0f ms", run->latency_ms.p95, other->latency_ms.p95);
 }
 
 static void say_cost(struct result *result, const struct result_run *run, const struct result_run *other)
