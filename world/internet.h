@@ -87,85 +87,51 @@ struct internet_ops {
 };
 
 /* What peer/ and sfu/ are given. */
-static inline struct world *internet_world(struct internet *internet) { return internet->ops->world(internet); }
+struct world *internet_world(struct internet *internet);
 
 /* Site 0 is always there. The number of a further one; < 0 and `error` when there are too many. */
-static inline int internet_add_site(struct internet *internet, const char *name, struct error *error)
-{
-    return internet->ops->add_site(internet, name, error);
-}
+int internet_add_site(struct internet *internet, const char *name, struct error *error);
 
 /* One way, between two sites (a != b) or two links of one (a == b). 0 between sites until it is set. */
-static inline bool internet_set_site_delay(struct internet *internet, int a, int b, nanos one_way, struct error *error)
-{
-    return internet->ops->set_site_delay(internet, a, b, one_way, error);
-}
+bool internet_set_site_delay(struct internet *internet, int a, int b, nanos one_way, struct error *error);
 
 /* A host with public addresses. NULL and `error`. */
-static inline struct world_host *internet_add_server(struct internet *internet,
-                                                     const struct internet_server_config *config, struct error *error)
-{
-    return internet->ops->add_server(internet, config, error);
-}
+struct world_host *internet_add_server(struct internet *internet, const struct internet_server_config *config,
+                                       struct error *error);
 
 /* NULL and `error`. */
-static inline struct world_host *internet_add_client(struct internet *internet,
-                                                     const struct internet_client_config *config, struct error *error)
-{
-    return internet->ops->add_client(internet, config, error);
-}
+struct world_host *internet_add_client(struct internet *internet, const struct internet_client_config *config,
+                                       struct error *error);
 
 /* Runs what is due up to and including `until`, and calls `progress`, unless it is NULL, each `every`. False and `error`
  * only when the world can't go on. */
-static inline bool internet_run_until(struct internet *internet, nanos until, nanos every, internet_progress progress,
-                                      void *user, struct error *error)
-{
-    return internet->ops->run_until(internet, until, every, progress, user, error);
-}
+bool internet_run_until(struct internet *internet, nanos until, nanos every, internet_progress progress, void *user,
+                        struct error *error);
 
-static inline const char *internet_host_name(struct internet *internet, const struct world_host *host)
-{
-    return internet->ops->host_name(host);
-}
+const char *internet_host_name(struct internet *internet, const struct world_host *host);
 
 /* The host's i-th NAT, the nearest first; NULL past the last. For listings and counters. */
-static inline struct nat *internet_nat(struct internet *internet, const struct world_host *host, size_t i)
-{
-    return internet->ops->nat(host, i);
-}
+struct nat *internet_nat(struct internet *internet, const struct world_host *host, size_t i);
 
 /* Changes the host's access link (its whole LAN's) from now on; NULL leaves a direction as it is. */
-static inline bool internet_set_link(struct internet *internet, struct world_host *host, const struct link_config *up,
-                                     const struct link_config *down, struct error *error)
-{
-    return internet->ops->set_link(host, up, down, error);
-}
+bool internet_set_link(struct internet *internet, struct world_host *host, const struct link_config *up,
+                       const struct link_config *down, struct error *error);
 
 /* The access link as it is now; either pointer may be NULL. */
-static inline void internet_get_link(struct internet *internet, const struct world_host *host, struct link_config *up,
-                                     struct link_config *down)
-{
-    internet->ops->get_link(host, up, down);
-}
+void internet_get_link(struct internet *internet, const struct world_host *host, struct link_config *up,
+                       struct link_config *down);
 
 /* The host's cable is pulled: nothing comes or goes; what it does itself goes on. Channels wait. */
-static inline void internet_cut(struct internet *internet, struct world_host *host) { internet->ops->cut(host); }
+void internet_cut(struct internet *internet, struct world_host *host);
 
 /* The host is off: nothing comes or goes, none of its handles calls back ever again (they still have to be closed), and
  * its ports are free. Other hosts hear nothing, but for channels, which close as if the signalling's own keep-alive had
  * noticed. */
-static inline void internet_kill(struct internet *internet, struct world_host *host) { internet->ops->kill(host); }
+void internet_kill(struct internet *internet, struct world_host *host);
 
 /* Ends a cut, or lets a killed host start anew, with new handles. */
-static inline void internet_restore(struct internet *internet, struct world_host *host)
-{
-    internet->ops->restore(host);
-}
+void internet_restore(struct internet *internet, struct world_host *host);
 
-static inline void internet_count(struct internet *internet, const struct world_host *host,
-                                  struct internet_counters *counters)
-{
-    internet->ops->count(host, counters);
-}
+void internet_count(struct internet *internet, const struct world_host *host, struct internet_counters *counters);
 
 #endif

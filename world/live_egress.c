@@ -233,8 +233,8 @@ static size_t run_length(const struct live_egress *egress, uint16_t first)
 {
     const struct item *items = egress->items;
     size_t count = 1;
-    size_t bytes = items[first].len;
     size_t segment = items[first].len;
+    size_t bytes = segment;
     if (egress->no_segmentation || segment == 0)
         return 1;
     for (uint16_t i = items[first].next; i != LIVE_NONE && count < SEGMENTS; i = items[i].next) {
