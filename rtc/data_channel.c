@@ -7,7 +7,10 @@
 #include <uthash.h>
 #include <utlist.h>
 
-enum { REASON_CAP = 100 };
+enum {
+    REASON_CAP = 100,
+    MESSAGE_COST = 64, /* a queue of many small messages takes more than their bytes */
+};
 
 /* Waits to be taken by SCTP. */
 struct outgoing {
@@ -60,6 +63,7 @@ struct data_channels {
     struct sctp_association *association; /* NULL before the start */
     struct data_channel *all;             /* list */
     size_t count;
+    size_t buffered;              /* of all */
     struct data_channel *by_id;   /* hash table */
     struct data_channel *sending; /* list of those with something in their queues; the first is next */
     struct data_channel *telling; /* list of those with events */
@@ -89,6 +93,14 @@ struct data_channels *data_channels_create(const struct data_channels_config *co
     return channels;
 }
 
+static size_t cost_of(size_t len) { return len > MESSAGE_COST ? len : MESSAGE_COST; }
+
+static void set_buffered(struct data_channel *channel, size_t bytes)
+{
+    channel->owner->buffered += bytes - channel->buffered;
+    channel->buffered = bytes;
+}
+
 static void drop_queue(struct data_channel *channel)
 {
     while (channel->first != NULL) {
@@ -97,7 +109,7 @@ static void drop_queue(struct data_channel *channel)
         channel->first = next;
     }
     channel->last = NULL;
-    channel->buffered = 0;
+    set_buffered(channel, 0);
     if (channel->sends)
         DL_DELETE2(channel->owner->sending, channel, in_sending.prev, in_sending.next);
     channel->sends = false;
@@ -211,7 +223,7 @@ static bool queue(struct data_channel *channel, uint32_t ppid, const void *data,
         DL_APPEND2(channel->owner->sending, channel, in_sending.prev, in_sending.next);
     channel->sends = channel->state != CHANNEL_WAITING;
     if (ppid != PPID_DCEP)
-        channel->buffered += len;
+        set_buffered(channel, channel->buffered + cost_of(len));
     channel->above_low = channel->buffered > channel->low;
     return true;
 }
@@ -241,7 +253,7 @@ static void drop_first(struct data_channel *channel, nanos now)
     struct outgoing *message = channel->first;
     channel->first = message->next;
     if (message->ppid != PPID_DCEP)
-        channel->buffered -= message->len;
+        set_buffered(channel, channel->buffered - cost_of(message->len));
     free(message);
     if (channel->above_low && channel->buffered <= channel->low) {
         channel->above_low = false;
@@ -481,7 +493,7 @@ static void drop_waiting(struct data_channel *channel)
         free(next);
     }
     channel->last = message;
-    channel->buffered = message->ppid != PPID_DCEP ? message->len : 0;
+    set_buffered(channel, message->ppid != PPID_DCEP ? cost_of(message->len) : 0);
 }
 
 void data_channel_close(struct data_channel *channel, nanos now)
@@ -640,7 +652,7 @@ bool data_channel_send(struct data_channel *channel, bool text, const void *data
     static const uint8_t nothing = 0;
     struct data_channels *channels = channel->owner;
     if (channel->state >= CHANNEL_CLOSING || !data_channel_takes(channel, len) ||
-        len > channels->config.queue_max - channel->buffered)
+        channels->buffered + cost_of(len) > channels->config.queue_max)
         return false;
     uint32_t ppid = text ? PPID_TEXT : PPID_BINARY;
     if (len == 0)

@@ -23,7 +23,7 @@ struct data_channel;
 
 enum {
     DATA_CHANNELS_MAX = 32, /* of one connection, whoever opened them */
-    /* What waits in a channel's queue at most, in bytes, unless configured otherwise. */
+    /* What waits in the channels' queues at most, all together, in bytes, unless configured otherwise. */
     DATA_CHANNEL_QUEUE_DEFAULT = 16 * 1024 * 1024,
 };
 
@@ -92,7 +92,7 @@ bool data_channel_send(struct data_channel *channel, bool text, const void *data
 /* Is a message of this length short enough for the peer? */
 bool data_channel_takes(const struct data_channel *channel, size_t len);
 
-/* Bytes of messages that SCTP hasn't taken yet. */
+/* Bytes of messages that SCTP hasn't taken yet; of each at least 64, since that is what it costs. */
 size_t data_channel_buffered(const struct data_channel *channel);
 /* DATA_CHANNEL_LOW comes when the buffered bytes fall from above this to it or below; never, before this is called. */
 void data_channel_set_low(struct data_channel *channel, size_t bytes);

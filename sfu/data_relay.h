@@ -23,7 +23,7 @@ struct sfu_room;
 enum {
     DATA_RELAY_QUEUE_HIGH = 262144, /* bytes that wait for a subscriber: its senders are held back from here on */
     DATA_RELAY_QUEUE_LOW = 65536,   /* and let go again */
-    DATA_RELAY_QUEUE_MAX = 2097152, /* with messages of several senders that came at once */
+    DATA_RELAY_QUEUE_MAX = 2097152, /* of all its channels, with messages of several senders that came at once */
     DATA_RELAY_LABELS_MAX = 256,    /* of a room */
 };
 #define DATA_RELAY_PATIENCE (15 * NANOS_PER_S)

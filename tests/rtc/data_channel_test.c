@@ -168,8 +168,9 @@ static void refuses_too_much(void)
     CU_ASSERT_FALSE(data_channel_send(channel, true, text, 101, 0));
     CU_ASSERT_TRUE(data_channel_send(channel, true, text, 100, 0));
     CU_ASSERT_TRUE(data_channel_send(channel, true, text, 100, 0));
-    CU_ASSERT_FALSE(data_channel_send(channel, true, text, 51, 0)); /* the queue is full */
-    for (int i = 1; i < DATA_CHANNELS_MAX; i++)
+    CU_ASSERT_FALSE(data_channel_send(channel, true, text, 51, 0)); /* the queue is full, for other channels too */
+    CU_ASSERT_FALSE(data_channel_send(open_channel(pair, 0, (struct data_channel_config){0}), true, text, 51, 0));
+    for (int i = 2; i < DATA_CHANNELS_MAX; i++)
         open_channel(pair, 0, (struct data_channel_config){0});
     CU_ASSERT_PTR_NULL(data_channel_open(channels, &(struct data_channel_config){0}, 0, NULL));
     data_pair_run(pair, NANOS_PER_S);

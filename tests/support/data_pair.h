@@ -6,7 +6,7 @@
 #include "base/rng.h"
 #include "rtc/data_channel.h"
 
-enum { DATA_PAIR_MTU = 1150, DATA_PAIR_FLIGHT = 1024, DATA_PAIR_LOG = 4096 };
+enum { DATA_PAIR_MTU = 1150, DATA_PAIR_FLIGHT = 256, DATA_PAIR_LOG = 4096 };
 
 struct data_pair;
 
