@@ -17,7 +17,8 @@
 enum {
     CONNECTIONS_DEFAULT = 10000,
     BACKLOG = 1024,
-    ACCEPT_MAX = 64, /* in one go: others have their turn in between */
+    REQUESTS_MAX = 1000, /* who are in a request, or between two: a TLS handshake takes 50 KB */
+    ACCEPT_MAX = 64,     /* in one go: others have their turn in between */
     SWEEP_MS = 1000,
     USER_TIMEOUT_MS = 30000,       /* of bytes that the other side doesn't acknowledge */
     SWALLOW_MAX = 8 * 1024 * 1024, /* of a body that is too large: who sends so much gets to read why */
@@ -50,8 +51,9 @@ struct http_server {
     int spare_fd; /* given up to accept and refuse a connection when there are no descriptors left */
     struct lws_vhost *plain, *tls;
     uv_timer_t sweeper;
-    struct visitor *visitors;        /* oldest first */
-    struct web_connection *hurrying; /* likewise */
+    struct visitor *visitors;          /* oldest first */
+    struct web_connection *requesting; /* likewise */
+    size_t requesting_count;
     struct web_channel_listener *channels;
     struct http_server_statistics statistics;
     size_t references; /* of its handles and connections, which end later than it does */
@@ -67,21 +69,23 @@ static void release(struct http_server *server)
 
 /* --- those who wait ------------------------------------------------------------------------------------------------------- */
 
+void http_server_let_be(struct web_connection *connection)
+{
+    if (!connection->waiting)
+        return;
+    DL_DELETE(connection->server->requesting, connection);
+    connection->server->requesting_count--;
+    connection->waiting = false;
+}
+
 static void hurry(struct web_connection *connection)
 {
     struct http_server *server = connection->server;
-    if (connection->waiting)
-        DL_DELETE(server->hurrying, connection);
+    http_server_let_be(connection);
     connection->waiting = true;
+    server->requesting_count++;
     connection->since = web_now(server->web);
-    DL_APPEND(server->hurrying, connection);
-}
-
-void http_server_let_be(struct web_connection *connection)
-{
-    if (connection->waiting)
-        DL_DELETE(connection->server->hurrying, connection);
-    connection->waiting = false;
+    DL_APPEND(server->requesting, connection);
 }
 
 static void visitor_closed(uv_handle_t *handle)
@@ -107,6 +111,13 @@ static void turn_away(struct visitor *visitor)
     close(dismiss(visitor));
 }
 
+/* Not from inside one of its own callbacks. */
+static void kill_slow(struct web_connection *connection)
+{
+    http_server_let_be(connection);
+    lws_set_timeout(connection->wsi, PENDING_TIMEOUT_HTTP_CONTENT, LWS_TO_KILL_SYNC);
+}
+
 static void sweep(uv_timer_t *timer)
 {
     struct http_server *server = timer->data;
@@ -115,11 +126,9 @@ static void sweep(uv_timer_t *timer)
         server->statistics.timed_out++;
         turn_away(server->visitors);
     }
-    while (server->hurrying != NULL && server->hurrying->since <= late) {
-        struct web_connection *connection = server->hurrying;
+    while (server->requesting != NULL && server->requesting->since <= late) {
         server->statistics.timed_out++;
-        http_server_let_be(connection);
-        lws_set_timeout(connection->wsi, PENDING_TIMEOUT_HTTP_CONTENT, LWS_TO_KILL_ASYNC);
+        kill_slow(server->requesting);
     }
 }
 
@@ -147,6 +156,20 @@ static void admit(struct http_server *server, int fd, const struct address *remo
     hurry(connection);
 }
 
+/* May another one begin to ask? Whoever has been at it for longest makes room, and that takes effect once the loop comes
+ * round: what is killed has its memory until then. */
+static bool may_enter(struct http_server *server)
+{
+    const struct http_server_statistics *statistics = &server->statistics;
+    if (statistics->connections - statistics->silent - statistics->channels < REQUESTS_MAX)
+        return true;
+    if (server->requesting_count > REQUESTS_MAX / 2) {
+        server->statistics.displaced++;
+        kill_slow(server->requesting);
+    }
+    return false;
+}
+
 static void on_first_byte(uv_poll_t *poll, int status, int events)
 {
     struct visitor *visitor = poll->data;
@@ -161,20 +184,33 @@ static void on_first_byte(uv_poll_t *poll, int status, int events)
         turn_away(visitor);
         return;
     }
+    if (!may_enter(server))
+        return; /* its byte is still there, and we are told again */
     struct address remote = visitor->remote;
     admit(server, dismiss(visitor), &remote, tls);
 }
 
-static void visit(struct http_server *server, int fd, const struct sockaddr_storage *from)
+/* Is there room for one more, if need be that of the one who has been silent, or asking, for longest? */
+static bool make_room(struct http_server *server)
 {
     uint32_t limit = server->config.connection_limit != 0 ? server->config.connection_limit : CONNECTIONS_DEFAULT;
+    if (server->statistics.connections < limit)
+        return true;
+    if (server->visitors == NULL && server->requesting == NULL)
+        return false;
+    server->statistics.displaced++;
+    if (server->visitors != NULL)
+        turn_away(server->visitors);
+    else
+        kill_slow(server->requesting);
+    return true;
+}
+
+static void visit(struct http_server *server, int fd, const struct sockaddr_storage *from)
+{
     int on = 1;
     int user_timeout = USER_TIMEOUT_MS;
-    if (server->statistics.connections >= limit && server->visitors != NULL) {
-        server->statistics.displaced++;
-        turn_away(server->visitors);
-    }
-    struct visitor *visitor = server->statistics.connections < limit ? calloc(1, sizeof *visitor) : NULL;
+    struct visitor *visitor = make_room(server) ? calloc(1, sizeof *visitor) : NULL;
     if (visitor == NULL || uv_poll_init(server->web->loop, &visitor->poll, fd) != 0) {
         server->statistics.refused++;
         free(visitor);

@@ -3,7 +3,7 @@
  *
  *     accepted --- first byte ---> request ... response ---> idle --> next request
  *        |                            |                        |
- *        each for 15 s at most; those who have said nothing yet make room for others, oldest first
+ *        each for 15 s at most; at the limit those who have said nothing yet make room for others, then those who ask slowly
  */
 #ifndef CONFAB_WORLD_HTTP_SERVER_H
 #define CONFAB_WORLD_HTTP_SERVER_H

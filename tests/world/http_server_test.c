@@ -6,8 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "rtc/certificate_file.h"
 #include "tests/support/program.h"
 #include "tests/support/suite.h"
 #include "world/http_server.h"
@@ -256,6 +258,33 @@ static void the_silent_make_room(void)
     close_site(&site);
 }
 
+static void the_slow_make_room_too(void)
+{
+    enum { LIMIT = 8 };
+    struct site site;
+    bool ended;
+    int fds[LIMIT];
+    open_site(&site, &(struct http_server_config){.connection_limit = LIMIT});
+    for (int i = 0; i < LIMIT; i++) {
+        fds[i] = dial(&site);
+        SAY(&site, fds[i], "GET /hello HTTP/1.1\r\nHost: x\r\nOdd");
+    }
+    run_for(&site, 20 * NANOS_PER_MS);
+    CU_ASSERT_EQUAL(http_server_statistics(site.server).silent, 0);
+    int fd = dial(&site);
+    SAY(&site, fd, "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
+    CU_ASSERT_PTR_NOT_NULL(strstr(await(&site, fd, "hello", &ended), "HTTP/1.1 200"));
+    await(&site, fds[0], NULL, &ended);
+    CU_ASSERT_TRUE(ended);
+    CU_ASSERT_EQUAL(http_server_statistics(site.server).connections, LIMIT);
+    SAY(&site, fds[1], ": y\r\n\r\n");
+    CU_ASSERT_PTR_NOT_NULL(strstr(await(&site, fds[1], "hello", &ended), "HTTP/1.1 200"));
+    for (int i = 0; i < LIMIT; i++)
+        close(fds[i]);
+    close(fd);
+    close_site(&site);
+}
+
 /* --- channels --------------------------------------------------------------------------------------------------------------- */
 
 struct end {
@@ -477,6 +506,40 @@ static void wrong_messages_end_a_channel(void)
     close_site(&site);
 }
 
+/* Plain and TLS on one port; a client that checks the certificate doesn't take a self-signed one. */
+static void tls_is_on_the_same_port(void)
+{
+    struct certificate_files files;
+    struct site site;
+    struct error error;
+    struct end server = {0};
+    struct end client = {0};
+    bool ended;
+    char directory[SCRATCH_CAP];
+    scratch_make(directory);
+    CU_ASSERT_TRUE_FATAL(certificate_files_prepare(directory, time(NULL), &files, &error));
+    open_site(&site, &(struct http_server_config){.certificate_file = files.certificate, .key_file = files.key});
+    CU_ASSERT_PTR_NOT_NULL_FATAL(world_channel_listen(site.host, &site.address, on_accepted, &server, &error));
+    struct web_channel_target target = {.address = site.address, .tls = true, .path = "/ws?token=1"};
+    client.channel = live_channel_open(site.host, &target, &end_callbacks, &client, &error);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(client.channel);
+    world_channel_send(client.channel, "secret", 6);
+    run_until_count(&site, &server.received, 1);
+    CU_ASSERT_STRING_EQUAL(server.last, "secret");
+    target.verify = true;
+    struct end careful = {0};
+    careful.channel = live_channel_open(site.host, &target, &end_callbacks, &careful, &error);
+    if (careful.channel != NULL)
+        run_until_count(&site, &careful.closed, 1);
+    CU_ASSERT_EQUAL(careful.opened, 0);
+    int fd = dial(&site);
+    SAY(&site, fd, "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
+    CU_ASSERT_PTR_NOT_NULL(strstr(await(&site, fd, "hello", &ended), "HTTP/1.1 200"));
+    close(fd);
+    close_site(&site);
+    scratch_remove(directory);
+}
+
 static void what_can_t_be_listened_on(void)
 {
     struct site site;
@@ -498,9 +561,10 @@ void http_server_test(void)
 {
     SUITE("http server", {"requests are answered one after another", requests_are_answered_one_after_another},
           {"bodies have a limit", bodies_have_a_limit}, {"nonsense ends the connection", nonsense_ends_the_connection},
-          {"the silent make room", the_silent_make_room},
+          {"the silent make room", the_silent_make_room}, {"the slow make room, too", the_slow_make_room_too},
           {"channels carry texts both ways", channels_carry_texts_both_ways}, {"nobody listens", nobody_listens},
           {"a slow reader is cut off", a_slow_reader_is_cut_off},
           {"wrong messages end a channel", wrong_messages_end_a_channel},
+          {"TLS is on the same port", tls_is_on_the_same_port},
           {"what can't be listened on", what_can_t_be_listened_on});
 }
