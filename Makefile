@@ -123,6 +123,15 @@ $(BUILD)/%.o: %.cc
 	@echo '  CXX  $<'
 	@$(CXX) $(CXXFLAGS) -fvisibility=hidden -c -o $@ $<
 
+# The clips are bytes of the program; `make clips` makes them anew.
+$(BUILD)/peer/clip.o $(BUILD)/fuzz/objects/peer/clip.o: $(wildcard peer/clips/*.ivf)
+
+.PHONY: clips
+clips: packages
+	@mkdir -p $(BUILD)
+	$(CC) $(CFLAGS) -o $(BUILD)/make-clips peer/clips/make.c -lvpx -lopus -lm
+	$(BUILD)/make-clips
+
 # --- tests: each tests/FLOOR/NOUN_test.c defines `void NOUN_test(void)`, which adds its suite ---------------------------
 
 $(BUILD)/tests/registry.c: $(TESTS) Makefile
@@ -136,7 +145,7 @@ $(BUILD)/tests/registry.o: $(BUILD)/tests/registry.c
 
 $(BUILD)/run-tests: $(BUILD)/confab $(TEST_OBJECTS) $(BUILD)/tests/registry.o $(BUILD)/libconfab.a $(SIMLIB) $(EXAMPLES)
 	@echo '  LINK $@'
-	@$(CC) $(LDFLAGS) -o $@ $(TEST_OBJECTS) $(BUILD)/tests/registry.o $(BUILD)/libconfab.a $(LDLIBS) -lcunit -lsrtp2
+	@$(CC) $(LDFLAGS) -o $@ $(TEST_OBJECTS) $(BUILD)/tests/registry.o $(BUILD)/libconfab.a $(LDLIBS) -lcunit -lsrtp2 -lvpx -lopus
 
 # With other people's software: tests/interop/NAME.py, told where our side of it is.
 .PHONY: interop

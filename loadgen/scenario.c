@@ -227,15 +227,29 @@ static bool read_data(const struct schema *schema, const struct yaml_node *node,
     return media->data_file <= 1000000000 || schema_error(schema, node, "a file has at most 1GB");
 }
 
+static bool read_source(const struct schema *schema, const struct yaml_node *node, void *out)
+{
+    char text[SCENARIO_NAME_CAP];
+    enum scenario_source *source = out;
+    if (!schema_text(schema, node, text))
+        return false;
+    *source = strcmp(text, "clip") == 0 ? SCENARIO_CLIP : SCENARIO_MODEL;
+    return *source == SCENARIO_CLIP || strcmp(text, "model") == 0 ||
+           schema_error(schema, node, "'%s' is not a source of media: model or clip", text);
+}
+
 static bool read_media(const struct schema *schema, const struct yaml_node *node, void *out)
 {
     static const struct schema_field fields[] = {
+        FIELD(struct scenario_media, source, "source", read_source),
         {.key = "audio", .read = read_audio, .offset = 0},
         {.key = "video", .read = read_video, .offset = 0},
         {.key = "screen", .read = read_screen, .offset = 0},
         {.key = "data", .read = read_data, .offset = 0},
     };
     struct scenario_media *media = out;
+    if (node->kind == YAML_MAPPING && node->count == 1 && yaml_node_get(node, "source") != NULL)
+        return schema_mapping(schema, node, FIELDS(fields), media); /* names nothing, so all is as without */
     media->has_audio = media->has_video = media->has_screen = media->has_data =
         false; /* what is named is what there is */
     if (!schema_mapping(schema, node, FIELDS(fields), media))
@@ -726,6 +740,8 @@ struct scenario *scenario_read(const char *file, const struct yaml_node *root, s
         scenario->rooms = (uint32_t)(scenario->matrix_count * (scenario->matrix_count + 1) / 2);
         scenario->room_size = 2;
     }
+    if (scenario->media.source == SCENARIO_SOURCE_DEFAULT)
+        scenario->media.source = scenario->world == SCENARIO_LIVE ? SCENARIO_CLIP : SCENARIO_MODEL;
     if (scenario->media.data_at < 0)
         scenario->media.data_at = scenario->join_spread + (scenario->duration > 2 * NANOS_PER_S ? NANOS_PER_S : 0);
     if (!check(&schema, root, scenario)) {

@@ -44,7 +44,15 @@ struct scenario_layer {
     int64_t bitrate; /* bit/s */
 };
 
+/* What is in the packets (peer/clip.h). */
+enum scenario_source {
+    SCENARIO_SOURCE_DEFAULT, /* while reading */
+    SCENARIO_MODEL,          /* made up; the default in sim */
+    SCENARIO_CLIP,           /* pictures and voices that decode; the default in the live world */
+};
+
 struct scenario_media {
+    enum scenario_source source;
     bool has_audio, has_video, has_screen;
     int64_t audio_bitrate; /* 32 kbit/s */
     char audio_codec[SCENARIO_NAME_CAP];

@@ -280,6 +280,7 @@ static struct media_plan plan_of(const struct scenario *scenario, const struct c
     struct media_plan plan = {.audio = media->has_audio && profile->publishes,
                               .video = media->has_video && profile->publishes,
                               .screen = profile->shares_screen,
+                              .clips = media->source == SCENARIO_CLIP,
                               .audio_bps = media->audio_bitrate,
                               .layer_count = media->layer_count,
                               .screen_bps = media->screen_bitrate,

@@ -5,9 +5,11 @@
 
 #include "rtc/frame_trailer.h"
 
-#define TOC 0xfb         /* config 31 (CELT, full band, 20 ms), mono, code 3 */
+#define SILENCE_TOC 0xf8 /* config 31 (CELT, full band, 20 ms), mono, code 0 */
+#define CODE_3 0x03
 #define FRAME_COUNT 0x41 /* padded, one frame */
-#define SILENCE_LEN 2
+#define PACKET_EXTRA                                                                                                   \
+    (2 + FRAME_TRAILER_LEN) /* bytes that a Opus packet of one frame grows by at least: the head and the trailer */
 #define VBR_DEVIATION 0.15
 #define VBR_SILENCE 0.4 /* of the bitrate, for the room's noise */
 #define LEVEL_TALKING 25.0
@@ -21,6 +23,8 @@ void audio_source_init(struct audio_source *source, const struct audio_source_co
         .next = config->start + AUDIO_FRAME,
         .last_sent = config->start};
     speech_init(&source->speech, &config->conversation);
+    if (config->plays_clip)
+        source->config.plays_clip = clip_open(&source->clip, clip_voice(config->who), 0);
 }
 
 void audio_source_set_bitrate(struct audio_source *source, int64_t bitrate_bps)
@@ -56,6 +60,12 @@ bool audio_source_next(struct audio_source *source, struct audio_frame *frame, n
             .level = (uint8_t)fmin(fmax(level, 0), AUDIO_LEVEL_SILENCE),
             .marker = skipped && talking,
         };
+        struct clip_frame voice;
+        if (talking && source->config.plays_clip && clip_next(&source->clip, false, &voice)) {
+            frame->voice = voice.data;
+            frame->voice_len = voice.len;
+            frame->len = frame->len > voice.len + PACKET_EXTRA ? frame->len : voice.len + PACKET_EXTRA;
+        }
         source->last_sent = captured;
         source->next += AUDIO_FRAME;
         return true;
@@ -65,19 +75,21 @@ bool audio_source_next(struct audio_source *source, struct audio_frame *frame, n
 
 size_t audio_frame_write(const struct audio_frame *frame, uint8_t *buf, size_t cap)
 {
-    if (frame->len > cap || frame->len < AUDIO_PAYLOAD_MIN)
+    static const uint8_t silence[] = {SILENCE_TOC, 0xff, 0xfe};
+    const uint8_t *packet = frame->voice != NULL ? frame->voice : silence;
+    size_t packet_len = frame->voice != NULL ? frame->voice_len : sizeof silence;
+    if (frame->len > cap || frame->len < packet_len + PACKET_EXTRA)
         return 0;
     memset(buf, 0, frame->len);
     uint8_t *at = buf;
-    *at++ = TOC;
+    *at++ = packet[0] | CODE_3;
     *at++ = FRAME_COUNT;
     /* What is left is length bytes and padding: a length byte of 255 means 254 and another (RFC 6716, 3.2.5). */
-    size_t left = frame->len - 2 - SILENCE_LEN;
+    size_t left = frame->len - 1 - packet_len;
     for (; left > 255; left -= 255)
         *at++ = 255;
     *at++ = (uint8_t)(left - 1);
-    *at++ = 0xff;
-    *at++ = 0xfe;
+    memcpy(at, packet + 1, packet_len - 1);
     const struct frame_trailer trailer = {.captured = frame->captured, .frame_number = frame->number};
     frame_trailer_write(buf + frame->len - FRAME_TRAILER_LEN, &trailer);
     return frame->len;

@@ -253,6 +253,7 @@ static void start_video(struct call *call, struct video_sender *sender, bool is_
                                                .plan = call->config.plan,
                                                .is_screen = is_screen,
                                                .simulcast = simulcast,
+                                               .person = call->config.number,
                                                .seed = call->config.seed ^ (is_screen ? 0x73637265u : 0x76696465u),
                                                .start = now};
     video_sender_init(sender, &config);

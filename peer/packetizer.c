@@ -93,8 +93,13 @@ size_t packetizer_write(struct packetizer *packetizer, uint8_t *buf, size_t cap,
     size_t len = vp8_write(buf, cap, &descriptor);
     if (len == 0 || len + part > cap)
         return 0;
-    memset(buf + len, 0, part);
-    if (packetizer->done == 0)
+    size_t data = packetizer->done < frame->data_len ? frame->data_len - packetizer->done : 0;
+    if (data > part)
+        data = part;
+    if (data > 0)
+        memcpy(buf + len, frame->data + packetizer->done, data);
+    memset(buf + len + data, 0, part - data);
+    if (packetizer->done == 0 && frame->data == NULL)
         write_frame_header(buf + len, frame);
     packetizer->done += part;
     *last = --packetizer->packets_left == 0;

@@ -1,7 +1,8 @@
 /* Turns frames into VP8 payloads for RTP (RFC 7741): equal parts of at most 1,160 bytes, the descriptor included, so
- * that with RTP header, extensions, SRTP, TURN and IPv6 a packet stays below 1,280 bytes. Behind the frame header
- * (RFC 6386, section 9.1) all bytes are zero, which a VP8 decoder decodes to a grey picture of the right size; the last
- * 24 are the frame trailer (rtc/frame_trailer.h). */
+ * that with RTP header, extensions, SRTP, TURN and IPv6 a packet stays below 1,280 bytes. A frame without
+ * data is made up: behind the frame header (RFC 6386, section 9.1) all bytes are zero, which a VP8 decoder decodes to a
+ * grey picture of the right size. The last 24 bytes of any frame are the trailer (rtc/frame_trailer.h), and between data
+ * and trailer it is filled up with zeros: decoders pay no heed to what is behind the last partition. */
 #ifndef CONFAB_PEER_PACKETIZER_H
 #define CONFAB_PEER_PACKETIZER_H
 

@@ -213,6 +213,7 @@ static void start_talking(struct participant *p, nanos now)
     const struct audio_source_config config = {
         .bitrate_bps = p->config.plan.audio_bps,
         .vbr = true,
+        .plays_clip = p->config.plan.clips,
         .conversation = p->config.conversation,
         .who = p->config.number,
         .start = now,

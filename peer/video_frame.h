@@ -18,6 +18,8 @@ struct video_frame {
     bool key;
     uint16_t width;
     uint16_t height;
+    const uint8_t *data; /* the encoded picture, which outlives the frame; NULL: there is none, its bytes are made up */
+    size_t data_len;     /* at most `size` less the trailer; what lies between is filled up */
 };
 
 #endif

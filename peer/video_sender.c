@@ -20,6 +20,8 @@ static void init_encoding(struct video_sender *sender, size_t index, const struc
                                                .max_bps = max_bps,
                                                .seed = config->seed,
                                                .index = index,
+                                               .plays_clip = config->plan->clips,
+                                               .person = config->person,
                                                .start = config->start};
     video_source_init(&encoding->source, &source);
     packetizer_init(&encoding->packetizer, 1, config->seed, index + (config->is_screen ? MEDIA_LAYERS_MAX : 0));

@@ -39,7 +39,8 @@ struct video_sender_config {
     struct connection *connection;
     const struct media_plan *plan;
     bool is_screen;
-    bool simulcast; /* a layer for each of the plan's; else one encoder that takes the highest one's place */
+    bool simulcast;  /* a layer for each of the plan's; else one encoder that takes the highest one's place */
+    uint32_t person; /* in front of the camera, if the plan plays clips */
     uint64_t seed;
     nanos start;
 };

@@ -13,6 +13,7 @@ void video_source_init(struct video_source *source, const struct video_source_co
                                     .changed = config->start - VIDEO_REACTION,
                                     .key_wanted = true,
                                     .next = config->start};
+    clip_camera_init(&source->clip, config->person);
     video_source_set_target(source, config->target_bps);
     source->bps = source->wanted_bps;
 }
@@ -83,7 +84,6 @@ bool video_source_next(struct video_source *source, struct video_frame *frame, n
         react(source, captured);
         *frame = (struct video_frame){
             .captured = captured,
-            .number = source->made++,
             .timestamp = (uint32_t)((double)(captured - source->config.start) * 90e3 / 1e9),
             .key = source->key_wanted,
             .width = source->config.width,
@@ -91,6 +91,11 @@ bool video_source_next(struct video_source *source, struct video_frame *frame, n
         };
         frame->size = frame_size(source);
         source->key_wanted = false;
+        const struct clip_demand demand = {
+            .height = source->config.height, .fps = source->config.fps, .bps = source->bps};
+        if (source->config.plays_clip && !clip_camera_take(&source->clip, &demand, frame))
+            continue;
+        frame->number = source->made++;
         return true;
     }
     return false;

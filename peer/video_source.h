@@ -1,4 +1,5 @@
-/* A camera with an encoder behind it, for one layer, without the pictures: RFC 8593's statistical model (section 5).
+/* A camera with an encoder behind it, for one layer: RFC 8593's statistical model (section 5) of when there are frames of
+ * which size, with the pictures of a clip in them (peer/clip_camera.h) or without any.
  * Frame sizes and intervals vary by a Laplace distribution around what rate and frame rate ask for. A new target takes
  * effect at once, but not within tau = 0.2 s of the one before; if it differs by more than 10 % (section 7), eight
  * frames are transient: one large, the others the smaller for it, so that together they keep the new rate. A key frame
@@ -11,6 +12,7 @@
 
 #include "base/nanos.h"
 #include "base/rng.h"
+#include "peer/clip_camera.h"
 #include "peer/video_frame.h"
 
 /* RFC 8593, section 5, figure 2. */
@@ -29,6 +31,8 @@ struct video_source_config {
     uint64_t seed;
     uint64_t index; /* which source of this seed; layers of one camera share `seed` and differ in this, so they vary
                      * in size on their own, but (at one frame rate) capture at the same times */
+    bool plays_clip;
+    uint32_t person; /* whose clip */
     nanos start;
 };
 
@@ -43,6 +47,7 @@ struct video_source {
     bool key_wanted;
     nanos next;
     uint32_t made;
+    struct clip_camera clip;
 };
 
 void video_source_init(struct video_source *source, const struct video_source_config *config);

@@ -80,6 +80,32 @@ static void reads_every_section(void)
     free(s);
 }
 
+static void chooses_a_source(void)
+{
+    static const struct {
+        const char *text;
+        enum scenario_source source;
+        bool video;
+    } cases[] = {
+        {"name: a\n", SCENARIO_MODEL, true},
+        {"world: live\n", SCENARIO_CLIP, true},
+        {"media: {source: clip}\n", SCENARIO_CLIP, true},
+        {"world: live\nmedia: {audio: {}, source: model}\n", SCENARIO_MODEL, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct error error = {0};
+        struct yaml_node *root = yaml_node_parse("s.yaml", cases[i].text, strlen(cases[i].text), &error);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(root);
+        struct scenario *s = scenario_read("s.yaml", root, &error);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(s);
+        CU_ASSERT_EQUAL(s->media.source, cases[i].source);
+        CU_ASSERT_TRUE(s->media.has_audio);
+        CU_ASSERT_EQUAL(s->media.has_video, cases[i].video);
+        free(s);
+        yaml_node_free(root);
+    }
+}
+
 static void sweeps_and_sets_values(void)
 {
     struct error error = {0};
@@ -160,6 +186,7 @@ static void says_line_and_remedy(void)
     refuses("media: {data: {messages: 1/s, size: 8B}}\n", "s.yaml:1: data", "32B to 65536B");
     refuses("media: {data: {messages: 5000/s}}\n", "s.yaml:1: data", "at most 1000 messages");
     refuses("duration: 5s\nmedia: {data: {file: 1MB, at: 10s}}\n", "s.yaml:2: media", "after the end");
+    refuses("media: {source: film}\n", "s.yaml:1: source", "model or clip");
     refuses("media: {video: {codec: h264}}\n", "s.yaml:1: codec", "only vp8");
     refuses("faults: [{at: 5s, kill: sfu-9}]\n", "s.yaml:1", "no server 'sfu-9'");
     refuses("faults: [{at: 5s, client: room9/1, cut: yes}]\n", "s.yaml:1", "room9/1");
@@ -172,6 +199,6 @@ static void says_line_and_remedy(void)
 void scenario_test(void)
 {
     SUITE("scenario", {"reads every section", reads_every_section}, {"sweeps and sets values", sweeps_and_sets_values},
-          {"reads own presets", reads_own_presets}, {"makes a room of each pair", makes_a_room_of_each_pair},
-          {"says line and remedy", says_line_and_remedy});
+          {"chooses a source", chooses_a_source}, {"reads own presets", reads_own_presets},
+          {"makes a room of each pair", makes_a_room_of_each_pair}, {"says line and remedy", says_line_and_remedy});
 }
