@@ -1,7 +1,8 @@
 /* The way out of all real UDP sockets of a world. What is sent while the loop handles its events is kept in one buffer,
- * sorted into flows (a socket and a remote address), and leaves just before the loop sleeps, or when the buffer is full:
- * each run of equal-size datagrams of a flow as one message that the kernel cuts up (UDP GSO), the messages of one
- * socket in one call (sendmmsg). Thus what an SFU sends to one client for many packets of others goes in one piece. */
+ * sorted into flows (a socket and a remote address). It leaves just before the loop sleeps, or when the buffer is full or
+ * half a millisecond has passed: each run of equal-size datagrams of a flow as one message that the kernel cuts up (UDP
+ * GSO), the messages of one socket in one call (sendmmsg). Thus what an SFU sends to one client for many packets of
+ * others goes in one piece. */
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <stdlib.h>
@@ -18,6 +19,9 @@ enum {
     RUN_BYTES = 65507, /* of IPv4; of IPv6 it is more */
     CONTROL_BYTES = 64,
 };
+
+/* What a long turn of the loop may add to a datagram's delay. */
+#define WAIT_MAX (500 * NANOS_PER_US)
 
 struct item {
     uint32_t offset;
@@ -37,6 +41,7 @@ struct flow {
 
 struct live_egress {
     size_t used;
+    nanos since; /* the first item was put there */
     uint16_t item_count;
     uint16_t flow_count;
     bool no_segmentation;    /* there is no GSO here */
@@ -129,6 +134,8 @@ void live_port_send(struct live_port *port, const struct datagram *datagram)
     if (egress->item_count == EGRESS_ITEMS || egress->used + datagram->len > EGRESS_BYTES)
         live_egress_flush(live);
     struct flow *flow = flow_for(egress, port, datagram);
+    if (egress->item_count == 0)
+        egress->since = live_now(live);
     uint16_t number = egress->item_count++;
     egress->items[number] =
         (struct item){.offset = (uint32_t)egress->used, .len = (uint32_t)datagram->len, .next = LIVE_NONE};
@@ -293,4 +300,10 @@ void live_egress_flush(struct live_world *live)
     egress->used = 0;
     egress->item_count = 0;
     egress->flow_count = 0;
+}
+
+void live_egress_hurry(struct live_world *live, nanos now)
+{
+    if (live->egress->item_count > 0 && now - live->egress->since > WAIT_MAX)
+        live_egress_flush(live);
 }

@@ -193,6 +193,8 @@ void live_port_close(struct live_port *port);
 /* Copies the datagram, to be sent when the loop sleeps, at the latest. */
 void live_port_send(struct live_port *port, const struct datagram *datagram);
 void live_egress_flush(struct live_world *live);
+/* Between two callbacks of the same turn of the loop: nothing shall wait for long. */
+void live_egress_hurry(struct live_world *live, nanos now);
 
 bool live_receiver_create(struct live_world *live, struct error *error);
 bool live_egress_create(struct live_world *live, struct error *error);

@@ -135,6 +135,7 @@ static void ready(void *user, int events)
     struct live_port *port = user;
     struct live_world *live = port->live;
     (void)events;
+    live_egress_hurry(live, live_now(live));
     live->reading = port; /* until it is closed */
     for (int i = 0; i < READS_IN_A_TURN && live->reading == port; i++) {
         if (!read_some(port))

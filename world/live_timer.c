@@ -4,7 +4,7 @@
 
 #include "world/live_internal.h"
 
-enum { DUE_IN_A_TURN = 256 };
+#define TURN (2 * NANOS_PER_MS)
 
 struct world_timer {
     struct live_handle handle;
@@ -45,15 +45,16 @@ static void due(void *user, int events)
     (void)events;
     live->timer_fired = true;
     live->statistics.timer_lag_max = nanos_max(live->statistics.timer_lag_max, live_now(live) - live->timer_due);
-    struct deadline *first;
-    size_t most = live->deadlines.count < DUE_IN_A_TURN ? live->deadlines.count : DUE_IN_A_TURN;
-    for (; most > 0; most--) {
-        nanos now = live_now(live);
-        first = deadline_heap_pop_due(&live->deadlines, now);
+    nanos now = live_now(live);
+    nanos end = now + TURN;
+    for (size_t most = live->deadlines.count; most > 0 && now < end; most--) {
+        const struct deadline *first = deadline_heap_pop_due(&live->deadlines, now);
         if (first == NULL)
             break;
         const struct live_deadline *deadline = (const struct live_deadline *)first;
         deadline->fired(deadline->user, now);
+        now = live_now(live);
+        live_egress_hurry(live, now);
     }
 }
 

@@ -359,6 +359,50 @@ static void udp_is_refused_where_it_must(void)
     free(socket);
 }
 
+struct busy {
+    struct socket *socket;
+    struct live_world *live;
+    uint64_t sent;
+};
+
+static void sends_one(void *user, nanos now)
+{
+    struct busy *busy = user;
+    (void)now;
+    send_sizes(busy->socket, world_udp_address(busy->socket->udp), (size_t[]){10}, 1);
+    CU_ASSERT_EQUAL(live_world_statistics(busy->live)->udp_sent, 0);
+}
+
+static void takes_long(void *user, nanos now)
+{
+    const struct busy *busy = user;
+    while (world_now(live_world_of(busy->live)) < now + MS)
+        ;
+}
+
+static void looks(void *user, nanos now)
+{
+    struct busy *busy = user;
+    (void)now;
+    busy->sent = live_world_statistics(busy->live)->udp_sent;
+    live_world_stop(busy->live);
+}
+
+/* Timers due together: what the first sends doesn't wait until the last is done. */
+static void a_long_turn_holds_nothing_up(void)
+{
+    struct live_world *live = open_world();
+    struct world_host *host = open_host(live, "127.0.0.1");
+    struct busy busy = {.socket = open_socket(host, address_ipv4(127, 0, 0, 1, 0)), .live = live};
+    const world_timer_fired calls[] = {sends_one, takes_long, looks};
+    for (int i = 0; i < 3; i++)
+        world_timer_set(world_timer_open(host, calls[i], &busy), 1);
+    run(live, NANOS_NEVER);
+    CU_ASSERT_EQUAL(busy.sent, 1);
+    live_world_destroy(live);
+    free(busy.socket);
+}
+
 /* More than a socket's buffer holds: what is missing was counted, here or by the kernel. */
 static void overflow_is_counted(void)
 {
@@ -636,7 +680,7 @@ void live_world_test(void)
           {"UDP batches by destination", udp_batches_by_destination},
           {"a wildcard socket knows its addresses", a_wildcard_socket_knows_its_addresses},
           {"IPv6 is for itself", ipv6_is_for_itself}, {"UDP is refused where it must", udp_is_refused_where_it_must},
-          {"overflow is counted", overflow_is_counted},
+          {"overflow is counted", overflow_is_counted}, {"a long turn holds nothing up", a_long_turn_holds_nothing_up},
           {"TCP carries much and tells what waits", tcp_carries_much_and_tells_what_waits},
           {"TCP ends are told", tcp_ends_are_told},
           {"TCP that isn't read ends in time", tcp_that_is_not_read_ends_in_time},
