@@ -27,18 +27,20 @@ enum {
 /* No timer of usrsctp's runs for less than this, so that long after a quiet time there is no need to ask. */
 #define TIMER_MIN ((RTO_MIN_MS < SACK_DELAY_MS ? RTO_MIN_MS : SACK_DELAY_MS) * NANOS_PER_MS)
 
+_Static_assert(SCTP_STREAMS <= 64, "`resetting` has a bit for each stream");
+
 struct sctp_association {
     struct socket *socket; /* NULL: ended */
     uint32_t number;       /* in the stack */
     uint32_t message_max;
     struct message_queue out;
     nanos poll_at;
-    nanos sack_until; /* one may wait to be sent so long */
+    nanos sack_until;   /* one may wait to be sent so long */
+    uint64_t resetting; /* bit N: stream N, which we asked to reset */
     uint16_t streams;
     bool busy; /* timers may run */
     bool up;
     bool held;
-    bool resetting;
     bool over;      /* the end is to be told */
     uint8_t *taken; /* a message as far as it has come, or that was told last */
     size_t taken_len, taken_cap;
@@ -121,7 +123,8 @@ static void close_socket(struct sctp_association *a)
     if (a->socket != NULL)
         usrsctp_close(a->socket);
     a->socket = NULL;
-    a->up = a->busy = a->resetting = false;
+    a->up = a->busy = false;
+    a->resetting = 0;
     a->poll_at = a->sack_until = NANOS_NEVER;
 }
 
@@ -132,7 +135,7 @@ static bool is_busy(const struct sctp_association *a)
     socklen_t len = sizeof status;
     if (a->socket == NULL)
         return false;
-    if (!a->up || a->resetting)
+    if (!a->up || a->resetting != 0)
         return true;
     return usrsctp_getsockopt(a->socket, IPPROTO_SCTP, SCTP_STATUS, &status, &len) == 0 &&
            (status.sstat_unackdata > 0 || status.sstat_penddata > 0 || status.sstat_state != SCTP_ESTABLISHED);
@@ -293,14 +296,18 @@ static bool take_reset(struct sctp_association *a, const struct sctp_stream_rese
 {
     bool out = (reset->strreset_flags & SCTP_STREAM_RESET_OUTGOING_SSN) != 0;
     bool in = (reset->strreset_flags & SCTP_STREAM_RESET_INCOMING_SSN) != 0;
-    if (out)
-        a->resetting = false;
+    size_t count = (reset->strreset_length - sizeof *reset) / sizeof(uint16_t);
+    for (size_t i = 0; i < count && out; i++) {
+        if (reset->strreset_stream_list[i] < SCTP_STREAMS)
+            a->resetting &= ~(UINT64_C(1) << reset->strreset_stream_list[i]);
+    }
+    if (out && count == 0)
+        a->resetting = 0;
     if (!in && !out)
         return false;
-    *event =
-        (struct sctp_association_event){.type = in ? SCTP_ASSOCIATION_RESET_IN : SCTP_ASSOCIATION_RESET_OUT,
-                                        .streams = reset->strreset_stream_list,
-                                        .stream_count = (reset->strreset_length - sizeof *reset) / sizeof(uint16_t)};
+    *event = (struct sctp_association_event){.type = in ? SCTP_ASSOCIATION_RESET_IN : SCTP_ASSOCIATION_RESET_OUT,
+                                             .streams = reset->strreset_stream_list,
+                                             .stream_count = count};
     return true;
 }
 
@@ -449,9 +456,9 @@ bool sctp_association_reset(struct sctp_association *a, uint16_t stream, nanos n
     } reset = {.head = {.srs_flags = SCTP_STREAM_RESET_OUTGOING, .srs_number_streams = 1}, .stream = stream};
     bool asked = false;
     sctp_stack_enter(now);
-    if (a->up && stream < a->streams) {
+    if (a->up && stream < a->streams && stream < SCTP_STREAMS) {
         asked = set(a->socket, SCTP_RESET_STREAMS, &reset, sizeof reset);
-        a->resetting |= asked;
+        a->resetting |= (uint64_t)asked << stream;
         plan(a, now);
     }
     sctp_stack_leave();

@@ -382,6 +382,27 @@ static void closes_in_order(void)
     finish(pair);
 }
 
+/* All at once, by both, and much is lost: each is closed on both sides all the same. */
+static void closes_all_at_once(void)
+{
+    struct data_pair *pair = pair_of((struct data_pair_config){.loss = 0.3});
+    struct data_channel *channels[10];
+    for (int i = 0; i < 10; i++)
+        channels[i] = open_channel(pair, i % 2, (struct data_channel_config){0});
+    data_pair_run(pair, 20 * NANOS_PER_S);
+    for (int i = 0; i < 10; i++) {
+        data_channel_close(channels[i], pair->now);
+        if (i < 4)
+            data_channel_close(tale->ends[1 - i % 2].channels[i / 2], pair->now);
+    }
+    data_pair_run(pair, 60 * NANOS_PER_S);
+    CU_ASSERT_EQUAL(tale->ends[0].closed, 10);
+    CU_ASSERT_EQUAL(tale->ends[1].closed, 10);
+    CU_ASSERT_EQUAL(data_channels_deadline(pair->ends[0].channels), NANOS_NEVER);
+    CU_ASSERT_EQUAL(data_channels_deadline(pair->ends[1].channels), NANOS_NEVER);
+    finish(pair);
+}
+
 /* Many come and go: nothing stays behind. */
 static void opens_and_closes_often(void)
 {
@@ -624,8 +645,8 @@ void data_channel_test(void)
           {"carries large messages", carries_large_messages},
           {"ends with a message too long", ends_with_a_message_too_long},
           {"waits for a slow reader", waits_for_a_slow_reader}, {"closes in order", closes_in_order},
-          {"opens and closes often", opens_and_closes_often}, {"aborts", aborts},
-          {"drops what waits", drops_what_waits}, {"waits for a late peer", waits_for_a_late_peer},
+          {"closes all at once", closes_all_at_once}, {"opens and closes often", opens_and_closes_often},
+          {"aborts", aborts}, {"drops what waits", drops_what_waits}, {"waits for a late peer", waits_for_a_late_peer},
           {"gives up in the end", gives_up_in_the_end}, {"sleeps when idle", sleeps_when_idle},
           {"repeats what was lost", repeats_what_was_lost}, {"repeats byte for byte", repeats_byte_for_byte},
           {"threads share it", threads_share_it}, {"reads an open", reads_an_open},
