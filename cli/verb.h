@@ -23,5 +23,6 @@ struct verb {
 extern const struct verb verb_run;
 extern const struct verb verb_analyze;
 extern const struct verb verb_serve;
+extern const struct verb verb_nat;
 
 #endif
