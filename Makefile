@@ -41,7 +41,6 @@ NS3C_OBJECTS = $(patsubst %.cc,$(BUILD)/%.o,$(wildcard sim/ns3c/*.cc)) \
 
 TESTS = $(wildcard tests/*/*_test.c)
 TEST_OBJECTS = $(TESTS:%.c=$(BUILD)/%.o) $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
-INTEROP = $(wildcard tests/interop/*.py)
 FUZZ_TARGETS = $(patsubst tests/fuzz/%_fuzz.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
 BENCHES = $(filter-out $(if $(filter 0,$(SIM)),sim sim_world),$(patsubst bench/%.c,%,$(wildcard bench/*.c)))
 C_FILES = $(shell git ls-files '*.c' '*.h' '*.cc' 2>/dev/null)
@@ -56,10 +55,9 @@ run: all
 	./confab run scenarios/mesh-vs-sfu.yaml
 
 test: packages
-	@$(MAKE) $(JOBS) --no-print-directory confab $(BUILD)/run-tests
-	$(if $(SUITE),,@$(MAKE) $(JOBS) --no-print-directory interop)
+	@$(MAKE) $(JOBS) --no-print-directory confab $(BUILD)/run-tests $(BUILD)/interop/data_peer
 	$(BUILD)/run-tests $(SUITE)
-	@$(if $(SUITE),,for script in $(INTEROP); do echo "== $$script"; /usr/bin/python3 -W ignore $$script ./confab || exit 1; done)
+	$(if $(SUITE),,tests/interop/all.sh ./confab $(BUILD)/interop/data_peer)
 
 help:
 	@echo 'make           build ./confab'
@@ -147,12 +145,7 @@ $(BUILD)/run-tests: $(BUILD)/confab $(TEST_OBJECTS) $(BUILD)/tests/registry.o $(
 	@echo '  LINK $@'
 	@$(CC) $(LDFLAGS) -o $@ $(TEST_OBJECTS) $(BUILD)/tests/registry.o $(BUILD)/libconfab.a $(LDLIBS) -lcunit -lsrtp2 -lvpx -lopus
 
-# With other people's software: tests/interop/NAME.py, told where our side of it is.
-.PHONY: interop
-interop: $(BUILD)/interop/data_peer
-	tests/interop/data_channels.py $<
-	tests/interop/data_channels_chromium.py $<
-
+# Our side of tests with other people's software, tests/interop/NAME.py.
 $(BUILD)/interop/%: tests/interop/%.c $(BUILD)/libconfab.a
 	@mkdir -p $(@D)
 	@echo '  LINK $@'

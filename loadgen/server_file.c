@@ -198,6 +198,7 @@ static bool read_turn(const struct schema *schema, const struct yaml_node *node,
         {"relay_ports", read_relay_ports, 0},
         {"user_quota", schema_count, offsetof(struct server_turn_config, user_quota)},
         {"total_quota", schema_count, offsetof(struct server_turn_config, total_quota)},
+        {"rfc5766_channels", schema_flag, offsetof(struct server_turn_config, rfc5766_channels)},
         {"allow", read_allow, 0},
         {"deny", read_deny, 0},
     };

@@ -150,23 +150,33 @@ static bool prepare_tls(struct server *server, struct error *error)
     return server->tls != NULL;
 }
 
+static bool has_family(const struct address *list, size_t count, uint8_t family)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (list[i].family == family)
+            return true;
+    }
+    return false;
+}
+
 static bool start_turn(struct server *server, struct error *error)
 {
     const struct server_turn_config *given = &server->config->turn;
     uint16_t port = given->port_given ? given->port : SERVER_TURN_PORT;
     uint16_t next = given->port_given && port != 0 ? (uint16_t)(port + 1) : SERVER_TURN_TLS_PORT;
     uint16_t tls_port = given->tls_port_given ? given->tls_port : given->port_given && port == 0 ? 0 : next;
-    struct address udp[SERVER_LISTEN_MAX], tls[SERVER_LISTEN_MAX], services[SERVER_LISTEN_MAX + 1];
+    struct address udp[SERVER_LISTEN_MAX], tcp[SERVER_LISTEN_MAX], tls[SERVER_LISTEN_MAX];
+    struct address alternate[SERVER_LISTEN_MAX], services[SERVER_LISTEN_MAX + 1];
     struct turn_user users[SERVER_USERS_MAX];
     struct turn_server_config config = {
         .host = server->host,
         .udp = udp,
-        .udp_count = server->address_count,
-        .tcp = udp,
+        .tcp = tcp,
         .tcp_count = server->address_count,
         .tls = tls,
         .tls_count = server->tls != NULL ? server->address_count : 0,
         .tls_context = server->tls,
+        .alternate = alternate,
         .relay_port_min = given->relay_port_min,
         .relay_port_max = given->relay_port_max,
         .realm = given->realm[0] != '\0' ? given->realm : NULL,
@@ -176,6 +186,7 @@ static bool start_turn(struct server *server, struct error *error)
         .unix_time_at_zero_s = live_world_unix_origin_s(server->options.live),
         .user_quota = given->user_quota,
         .total_quota = given->total_quota,
+        .rfc5766_channels = given->rfc5766_channels,
         .peer_ranges = given->ranges,
         .peer_range_count = given->range_count,
         .services = services,
@@ -195,11 +206,17 @@ static bool start_turn(struct server *server, struct error *error)
         users[i] = (struct turn_user){given->users[i].name, given->users[i].password};
     for (size_t i = 0; i < server->address_count; i++) {
         const struct address *address = &server->addresses[i];
-        udp[i] = with_port(*address, port);
-        tls[i] = with_port(*address, tls_port);
-        services[config.service_count++] = sfu_address(server->sfu, i);
         struct address *relay = address->family == ADDRESS_IPV4 ? &config.relay_ipv4 : &config.relay_ipv6;
-        if (relay->family == ADDRESS_NONE)
+        bool second = relay->family != ADDRESS_NONE;
+        tcp[i] = with_port(*address, port);
+        tls[i] = with_port(*address, tls_port);
+        /* With a second address NATs can be told apart (RFC 5780); it is served as the alternate one. */
+        if (second && !has_family(alternate, config.alternate_count, address->family))
+            alternate[config.alternate_count++] = with_port(*address, (uint16_t)(port + 1));
+        else
+            udp[config.udp_count++] = tcp[i];
+        services[config.service_count++] = sfu_address(server->sfu, i);
+        if (!second)
             *relay = *address;
     }
     server->turn_udp = udp[0];

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bytes.h"
+
 static bool is_range(const struct turn_peer_range *range)
 {
     size_t len = address_ip_len(&range->first);
@@ -86,12 +88,16 @@ static bool embedded_ipv4(const struct address *peer, struct address *inner)
     return true;
 }
 
-/* ::ffff:a.b.c.d and ::a.b.c.d stand for IPv4 on some hosts and are nobody's address on the wire. */
+/* ::ffff:a.b.c.d and ::a.b.c.d stand for IPv4 on some hosts and are nobody's address on the wire; but :: and ::1 are what
+ * they are. */
 static bool is_disguised_ipv4(const struct address *peer)
 {
     static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
     static const uint8_t compatible[12] = {0};
-    return peer->family == ADDRESS_IPV6 && (memcmp(peer->ip, mapped, 12) == 0 || memcmp(peer->ip, compatible, 12) == 0);
+    if (peer->family != ADDRESS_IPV6)
+        return false;
+    return memcmp(peer->ip, mapped, 12) == 0 ||
+           (memcmp(peer->ip, compatible, 12) == 0 && bytes_get32(peer->ip + 12) > 1);
 }
 
 static bool is_own(const struct turn_peer_rules *rules, const struct address *peer)

@@ -163,7 +163,7 @@ async def run(path, how):
 
 async def main():
     for how in ("answer", "offer"):
-        await asyncio.wait_for(run(sys.argv[1], how), 60)
+        await asyncio.wait_for(run(sys.argv[-1], how), 60)
         print(f"data channels with aiortc, ours to {how}: as they should be")
 
 

@@ -133,7 +133,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         said = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         reply = {}
         if self.path == "/start":
-            Handler.peer = Peer(sys.argv[1], said["how"])
+            Handler.peer = Peer(sys.argv[-1], said["how"])
         elif self.path == "/offer":
             Handler.peer.say(said)
             reply = Handler.peer.line(lambda line: "sdp" in line)
@@ -156,7 +156,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 def main():
     chromium = shutil.which("chromium")
     if chromium is None:
-        print("no chromium here: skipped")
+        print("skipped: chromium is not installed")
         return 0
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
