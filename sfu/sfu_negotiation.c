@@ -265,7 +265,7 @@ static bool fill_slot(struct sfu_participant *p, struct subscription *subscripti
 /* What goes on in this section after the subscription is to be one stream with it. */
 static void empty_slot(struct sfu_section *section, nanos now)
 {
-    if (section->slot && section->subscription->stream != NULL) {
+    if (section->slot && section->subscription->rewriter.epoch_count > 0) {
         section->numbers = sequence_rewriter_continuation(&section->subscription->rewriter, now);
         section->continues = true;
     }
