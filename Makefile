@@ -55,9 +55,9 @@ run: all
 	./confab run scenarios/mesh-vs-sfu.yaml
 
 test: packages
-	@$(MAKE) $(JOBS) --no-print-directory confab $(BUILD)/run-tests $(BUILD)/interop/data_peer
+	@$(MAKE) $(JOBS) --no-print-directory confab $(BUILD)/run-tests $(BUILD)/interop/data_peer $(BUILD)/interop/people
 	$(BUILD)/run-tests $(SUITE)
-	$(if $(SUITE),,tests/interop/all.sh ./confab $(BUILD)/interop/data_peer)
+	$(if $(SUITE),,tests/interop/all.sh ./confab $(BUILD)/interop/data_peer $(BUILD)/interop/people)
 
 help:
 	@echo 'make           build ./confab'
@@ -68,6 +68,7 @@ help:
 	@echo 'make fuzz      each fuzz target for FUZZ_S seconds (10)'
 	@echo 'make bench     every benchmark; make bench-NAME for one: $(BENCHES)'
 	@echo 'make fidelity  one scenario in both worlds, simulated and live: docs/fidelity.md'
+	@echo 'make clips     what synthetic participants show and say, anew: peer/clips'
 	@echo 'make install   binary, library and headers under PREFIX (/usr/local)'
 
 # --- building ---------------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 # Runs each tests/interop/NAME.py with the given arguments and sums up: "N passed, N failed, N skipped". A script that
 # doesn't count its checks is one.
 #
-# usage: all.sh CONFAB DATA_PEER
+# usage: all.sh CONFAB DATA_PEER PEOPLE
 set -u
 log=$(mktemp)
 counts=$(mktemp)
