@@ -239,6 +239,9 @@ static void update_delay_based(struct congestion_control *control, struct delay_
         outcome->recovered = false;
     } else {
         rate_control_update(rate, usage, acknowledged, now);
+        int64_t proven = (int64_t)(PROBE_DROP_FRACTION * (double)acknowledged);
+        if (control->config.layered && usage == BANDWIDTH_NORMAL && proven > rate->bps)
+            rate_control_set(rate, proven, now);
     }
     outcome->updated = true;
 }

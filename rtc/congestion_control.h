@@ -6,9 +6,9 @@
  * application-limited regions, the maximum-likelihood loss controller ("loss-based BWE v2"), back-off when feedback
  * stops. Without transport-wide feedback (receiver reports or REMB only) it falls back to the 2 % / 10 % loss rule, as
  * libwebrtc does. draft-ietf-rmcat-gcc-02 describes an older form.
- * Different: the additive increase is one packet per response time (libwebrtc has since halved it), and loss in a full
- * tail-drop queue counts as overuse (rtc/full_queue.h). Left out: congestion window, remote capacity reports, the
- * "stable" estimate.
+ * Different: the additive increase is one packet per response time (libwebrtc has since halved it), loss in a full
+ * tail-drop queue counts as overuse (rtc/full_queue.h), and bursts that arrive speak for more (rtc/loss_control.c). Left
+ * out: congestion window, remote capacity reports, the "stable" estimate.
  *
  * One instance is one path: an ICE transport with everything bundled on it. It owns no packets. The owner
  *   - tells it each packet sent (`…_sent`) and what feedback says became of them (`…_feedback`),
@@ -38,6 +38,8 @@ struct congestion_control_config {
     int64_t max_padding_bps; /* padding that fills up to the target, for instance to reach the next layer; 0: none */
     double pacing_factor;    /* pacing rate as a multiple of the target; 0: 2.5 */
     bool alr_probing;        /* probe every 5 s while the application sends much less than the target */
+    bool layered;            /* the application's rate goes in steps, as an SFU's, and may exceed the target for a while:
+                                what has arrived without congestion is believed */
 };
 
 struct congestion_rates {

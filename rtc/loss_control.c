@@ -183,6 +183,20 @@ static struct candidate best_candidate(const struct loss_control *control, doubl
     return best;
 }
 
+/* The loss that the candidate would have made of what was sent, weighted as the average is. */
+static double expected_loss(const struct loss_control *control, const struct candidate *candidate)
+{
+    double packets = 0;
+    double lost = 0;
+    double weight = 1;
+    for (int age = 0; age < observation_count(control); age++, weight *= TEMPORAL_WEIGHT) {
+        const struct loss_observation *seen = observation(control, age);
+        packets += weight * seen->packets;
+        lost += weight * seen->packets * loss_probability(candidate, seen->sent_kbps);
+    }
+    return packets > 0 ? lost / packets : 0;
+}
+
 static bool recovering(const struct loss_control *control)
 {
     return control->observed - control->recovering_since < INCREASE_WINDOW;
@@ -197,7 +211,7 @@ void loss_control_update(struct loss_control *control, const struct loss_report 
     struct candidate best =
         best_candidate(control, (double)acknowledged_bps / 1000, delay_based_kbps, application_limited);
     /* More is lost than the best explanation has it: no time to rise. */
-    if (control->average_loss > best.inherent_loss && best.kbps > control->bandwidth_kbps)
+    if (control->average_loss > expected_loss(control, &best) && best.kbps > control->bandwidth_kbps)
         best.kbps = control->bandwidth_kbps;
     if (control->state != LOSS_UNLIMITED && recovering(control))
         best.kbps = fmin(best.kbps, control->window_limit_kbps);

@@ -106,7 +106,7 @@ bool sfu_participant_connect(struct sfu_participant *p, struct error *error)
                       .seed = rng_u64(&sfu->rng),
                       .keylog = sfu->keylog,
                       .keylog_user = sfu->user},
-        .congestion = {.start_bps = START_BPS, .min_bps = MIN_BPS, .alr_probing = true},
+        .congestion = {.start_bps = START_BPS, .min_bps = MIN_BPS, .alr_probing = true, .layered = true},
         .cname = "sfu",
         .ssrc = rng_u32(&sfu->rng),
         .ntp_origin = sfu->ntp_origin,

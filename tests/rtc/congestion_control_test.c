@@ -239,6 +239,32 @@ static void probes_while_application_limited(void)
     }
 }
 
+/* An SFU may send more than the target for a while: nobody sees nothing at first. If that arrives in good time, then the
+ * path carries it. */
+static void believes_what_arrives(void)
+{
+    for (int layered = 0; layered < 2; layered++) {
+        struct congestion_control *control = congestion_control_create(
+            &(struct congestion_control_config){.start_bps = 1000000, .layered = layered}, NULL);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(control);
+        struct twcc_result results[20];
+        uint64_t sequence = 1;
+        for (nanos now = 0; now < 2 * NANOS_PER_S; now += 50 * NANOS_PER_MS) {
+            congestion_control_process(control, now);
+            for (int i = 0; i < 20; i++, sequence++) { /* 3.2 Mbit/s */
+                nanos sent = now + i * 50 * NANOS_PER_MS / 20;
+                results[i] = (struct twcc_result){sequence, sent, sent + 30 * NANOS_PER_MS, 1000};
+                congestion_control_sent(control, sequence, 1000, 0, sent);
+            }
+            congestion_control_feedback(control, results, 20, now + 80 * NANOS_PER_MS);
+        }
+        int64_t target = congestion_control_rates(control).target_bps;
+        CU_ASSERT_EQUAL(target > 2500000, layered);
+        CU_ASSERT_TRUE(target < 3500000);
+        congestion_control_destroy(control);
+    }
+}
+
 static void backs_off_without_feedback(void)
 {
     struct link_config forward = path(2000, 50, 300, 0);
@@ -394,7 +420,7 @@ void congestion_control_test(void)
           {"recovers from TCP", recovers_from_tcp}, {"ramps up by probes", ramps_up_by_probes},
           {"does not grow unused", does_not_grow_unused},
           {"probes while application-limited", probes_while_application_limited},
-          {"backs off without feedback", backs_off_without_feedback},
+          {"believes what arrives", believes_what_arrives}, {"backs off without feedback", backs_off_without_feedback},
           {"falls back to receiver reports", falls_back_to_receiver_reports},
           {"starts with two probes", starts_with_two_probes}, {"refuses bad limits", refuses_bad_limits},
           {"survives nonsense", survives_nonsense}, {"repeats itself", repeats_itself});

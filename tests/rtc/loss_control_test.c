@@ -48,6 +48,25 @@ static void leaves_a_clean_link_alone(void)
     CU_ASSERT_EQUAL(channel.control.bps, 2000000);
 }
 
+/* A sender in bursts, through wireless loss: what it sent beyond the estimate and didn't lose speaks for more. */
+static void bursts_speak_for_more(void)
+{
+    struct channel channel = channel_of(2000000, 3000000);
+    channel.control.state = LOSS_INCREASING;
+    for (uint32_t i = 0; i < 80; i++) {
+        uint32_t packets = i % 4 == 0 ? 140 : 50; /* of 1,000 bytes: 4.5 and 1.6 Mbit/s */
+        struct loss_report report = {.packets = packets,
+                                     .lost = i % 3 == 0, /* 0.5 % */
+                                     .bytes = packets * (size_t)1000,
+                                     .first_sent = channel.now + 1,
+                                     .last_sent = channel.now + INTERVAL};
+        channel.now += INTERVAL;
+        loss_control_update(&channel.control, &report, 1600000, channel.delay_based_bps, false);
+    }
+    CU_ASSERT_EQUAL(channel.control.state, LOSS_UNLIMITED);
+    CU_ASSERT_EQUAL(channel.control.bps, 3000000);
+}
+
 static void finds_the_capacity(void)
 {
     struct channel channel = channel_of(2000000, 2000000);
@@ -125,6 +144,7 @@ static void tells_a_full_queue(void)
 void loss_control_test(void)
 {
     SUITE("loss_control", {"leaves a clean link alone", leaves_a_clean_link_alone},
-          {"finds the capacity", finds_the_capacity}, {"bears random loss", bears_random_loss},
-          {"forgives reordering", forgives_reordering}, {"tells a full queue", tells_a_full_queue});
+          {"bursts speak for more", bursts_speak_for_more}, {"finds the capacity", finds_the_capacity},
+          {"bears random loss", bears_random_loss}, {"forgives reordering", forgives_reordering},
+          {"tells a full queue", tells_a_full_queue});
 }

@@ -113,7 +113,8 @@ static void each_gets_the_best_layer_that_fits(void)
     for (int i = 0; i < VIEWERS; i++) {
         const struct sighting *video = seen(meeting, i + 1, 0, TRACK_VIDEO);
         CU_ASSERT_EQUAL(video->height, viewers[i].height);
-        CU_ASSERT_TRUE(video->longest_gap < 2 * NANOS_PER_S);
+        /* A policer lets bursts pass, probes too, so an estimate may be too high for a moment. */
+        CU_ASSERT_TRUE(video->longest_gap < (viewers[i].down_bps == 0 ? 150 * NANOS_PER_MS : 4 * NANOS_PER_S));
         CU_ASSERT_TRUE(seen(meeting, i + 1, 0, TRACK_AUDIO)->frames > 50 * 14);
     }
     meeting_close(meeting);
