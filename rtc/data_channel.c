@@ -9,7 +9,8 @@
 
 enum {
     REASON_CAP = 100,
-    MESSAGE_COST = 64, /* a queue of many small messages takes more than their bytes */
+    TURN_BYTES = 16384, /* a channel may give SCTP so much, then it's the others' turn */
+    MESSAGE_COST = 64,  /* a queue of many small messages takes more than their bytes */
 };
 
 /* Waits to be taken by SCTP. */
@@ -53,6 +54,7 @@ struct data_channel {
     bool in_order;
     struct outgoing *first, *last;
     size_t buffered, low;
+    size_t turn; /* bytes given in this one */
     void *user;
     struct links in_all, in_sending, in_telling;
     UT_hash_handle hh; /* by id */
@@ -254,22 +256,26 @@ static void drop_first(struct data_channel *channel, nanos now)
     channel->first = message->next;
     if (message->ppid != PPID_DCEP)
         set_buffered(channel, channel->buffered - cost_of(message->len));
+    channel->turn += message->len;
     free(message);
     if (channel->above_low && channel->buffered <= channel->low) {
         channel->above_low = false;
         tell(channel, TELL_LOW);
     }
-    DL_DELETE2(channels->sending, channel, in_sending.prev, in_sending.next);
     channel->sends = channel->first != NULL;
-    if (channel->sends)
-        DL_APPEND2(channels->sending, channel, in_sending.prev, in_sending.next); /* the others' turn */
-    else
+    if (!channel->sends || channel->turn >= TURN_BYTES) {
+        channel->turn = 0;
+        DL_DELETE2(channels->sending, channel, in_sending.prev, in_sending.next);
+        if (channel->sends)
+            DL_APPEND2(channels->sending, channel, in_sending.prev, in_sending.next);
+    }
+    if (!channel->sends)
         channel->last = NULL;
     if (!channel->sends && channel->state == CHANNEL_CLOSING)
         reset(channel, now);
 }
 
-/* Gives SCTP as much as it takes, a message of each channel in turn. */
+/* Gives SCTP as much as it takes, of each channel in turn. */
 static void send_queues(struct data_channels *channels, nanos now)
 {
     while (channels->up && !channels->blocked && channels->sending != NULL) {

@@ -89,6 +89,8 @@ static bool configure(struct socket *socket, const struct sctp_association_confi
         .sinit_num_ostreams = SCTP_STREAMS, .sinit_max_instreams = SCTP_STREAMS, .sinit_max_attempts = INIT_ATTEMPTS};
     const struct sctp_rtoinfo rto = {.srto_initial = RTO_INITIAL_MS, .srto_max = RTO_MAX_MS, .srto_min = RTO_MIN_MS};
     const struct sctp_assocparams attempts = {.sasoc_asocmaxrxt = TRANSMISSIONS_MAX};
+    /* Streams share by bytes: chat needn't wait its turn behind as many pieces of a file as it has messages. */
+    const struct sctp_assoc_value scheduler = {.assoc_value = SCTP_SS_FAIR_BANDWITH};
     const struct sctp_sack_info sack = {.sack_delay = SACK_DELAY_MS, .sack_freq = 2};
     /* RFC 8831, section 6.6: streams may be reset. Adding some (RFC 6525, section 4.5) is the peer's to ask for. */
     const struct sctp_assoc_value reset = {.assoc_value = SCTP_ENABLE_RESET_STREAM_REQ};
@@ -104,6 +106,7 @@ static bool configure(struct socket *socket, const struct sctp_association_confi
            set(socket, SCTP_EXPLICIT_EOR, &on, sizeof on) && set(socket, SCTP_INITMSG, &init, sizeof init) &&
            set(socket, SCTP_RTOINFO, &rto, sizeof rto) && set(socket, SCTP_ASSOCINFO, &attempts, sizeof attempts) &&
            set(socket, SCTP_DELAYED_SACK, &sack, sizeof sack) &&
+           set(socket, SCTP_PLUGGABLE_SS, &scheduler, sizeof scheduler) &&
            set(socket, SCTP_ENABLE_STREAM_RESET, &reset, sizeof reset) &&
            set(socket, SCTP_PEER_ADDR_PARAMS, &path, sizeof path) && subscribe(socket);
 }
