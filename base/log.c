@@ -13,7 +13,7 @@ struct line {
 
 static void add(struct line *line, char c)
 {
-    if (line->len + 2 < sizeof line->text) /* one for the quote or newline that follows */
+    if (line->len + 2 < sizeof line->text) /* leaves room for a quote and the newline */
         line->text[line->len++] = c;
 }
 
@@ -43,7 +43,8 @@ static void add_value(struct line *line, const char *value)
             add(line, '\\');
         add(line, *at < ' ' || *at == 0x7f ? '?' : (char)*at);
     }
-    line->text[line->len++] = '"';
+    if (line->len + 1 < sizeof line->text)
+        line->text[line->len++] = '"';
 }
 
 static bool may_write(struct log *log, int64_t second)

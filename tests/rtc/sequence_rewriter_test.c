@@ -80,6 +80,24 @@ static void continues_over_a_switch(void)
 }
 
 /* mediasoup #1098, #1459: the clocks of simulcast layers are apart, and their sender reports say by how much. */
+static void another_goes_on_where_one_ends(void)
+{
+    start(65534);
+    CU_ASSERT_TRUE(forward(1, 10, 500, 0) && forward(1, 11, 3500, 33 * MS));
+    CU_ASSERT_EQUAL(out.sequence, 65535);
+    struct sequence_rewriter_config next = sequence_rewriter_continuation(&rewriter, 133 * MS);
+    sequence_rewriter_init(&rewriter, &next);
+    sequence_rewriter_switch(&rewriter, 1, NULL, NULL);
+    CU_ASSERT_TRUE(forward(1, 777, 12345, 133 * MS));
+    CU_ASSERT_EQUAL(out.sequence, 0);
+    CU_ASSERT_EQUAL(out.timestamp, 1003000 + 100 * 90);
+    /* Of one that never sent anything there is nothing to continue. */
+    start(42);
+    next = sequence_rewriter_continuation(&rewriter, 0);
+    CU_ASSERT_EQUAL(next.first_sequence, 42);
+    CU_ASSERT_EQUAL(next.first_timestamp, 1000000);
+}
+
 static void keeps_time_by_sender_reports(void)
 {
     uint64_t origin = (uint64_t)NTP_UNIX_EPOCH_S << 32;
@@ -348,6 +366,7 @@ static void asks_the_source_once_in_an_interval(void)
 void sequence_rewriter_test(void)
 {
     SUITE("sequence_rewriter", {"continues over a switch", continues_over_a_switch},
+          {"another goes on where one ends", another_goes_on_where_one_ends},
           {"keeps time by sender reports", keeps_time_by_sender_reports},
           {"closes the gap of a restart", closes_the_gap_of_a_restart},
           {"makes one stream of many", makes_one_stream_of_many},
