@@ -31,6 +31,8 @@ PERSON(green);
 PERSON(blue);
 PERSON(yellow);
 PERSON(violet);
+EMBED("slides", "screen");
+extern const uint8_t clip_slides[], clip_slides_end[];
 
 struct extent {
     const uint8_t *start, *end;
@@ -56,6 +58,11 @@ static struct clip clip_of(uint32_t person, size_t which)
 
 struct clip clip_picture(uint32_t person, size_t size) { return clip_of(person, size); }
 struct clip clip_voice(uint32_t person) { return clip_of(person, CLIP_SIZES); }
+
+struct clip clip_screen(void)
+{
+    return (struct clip){.data = clip_slides, .len = (size_t)(clip_slides_end - clip_slides)};
+}
 
 uint16_t clip_height(size_t size)
 {

@@ -1,7 +1,8 @@
 /* Clips: pictures (VP8) and voices (Opus) that decode, made once by peer/clips/make.c and part of the program, so that
- * any number of clients plays them from the same bytes. There are five people, so that those in a room can be told apart.
+ * any number of clients plays them from the same bytes. There are five people, so that those in a room can be told apart,
+ * and a shared screen.
  *
- * A clip is an IVF file. Those of pictures have 30 frames a second in temporal layers 0 2 1 2, and each key frame's
+ * A clip is an IVF file. Those of people have 30 frames a second in temporal layers 0 2 1 2, and each key frame's
  * number is a multiple of four:
  *
  *     number % 4     0       1       2       3       0       1
@@ -30,6 +31,9 @@ struct clip {
 struct clip clip_picture(uint32_t person, size_t size);
 struct clip clip_voice(uint32_t person);
 uint16_t clip_height(size_t size);
+
+/* A shared screen of 1920 by 1080: slides, each a key frame and then one that changes nothing, to which nothing refers. */
+struct clip clip_screen(void);
 
 struct clip_frame {
     const uint8_t *data; /* in the clip */

@@ -29,7 +29,7 @@ struct media_layer {
 
 struct media_plan {
     bool audio, video, screen;
-    bool clips; /* cameras and microphones have pictures and voices that decode (peer/clip.h) */
+    bool clips; /* pictures and voices decode (peer/clip.h) */
     int64_t audio_bps;
     struct media_layer layers[MEDIA_LAYERS_MAX]; /* lowest first; without simulcast the highest alone counts */
     size_t layer_count;

@@ -2,6 +2,8 @@
 
 #include <math.h>
 
+#include "rtc/frame_trailer.h"
+
 #define FPS_DEFAULT 5
 #define SLIDE_MEAN_DEFAULT (20 * NANOS_PER_S)
 #define BYTES_PER_PIXEL_DEFAULT 0.05
@@ -20,6 +22,8 @@ void screen_source_init(struct screen_source *source, const struct screen_source
     own->fps = own->fps > 0 ? own->fps : FPS_DEFAULT;
     own->slide_mean = own->slide_mean > 0 ? own->slide_mean : SLIDE_MEAN_DEFAULT;
     own->bytes_per_pixel = own->bytes_per_pixel > 0 ? own->bytes_per_pixel : BYTES_PER_PIXEL_DEFAULT;
+    own->plays_clip = own->plays_clip && clip_open(&source->clip, clip_screen(), 0);
+    source->shown = source->clip;
     source->slide = config->start + (nanos)rng_exponential(&source->rng, (double)own->slide_mean);
     screen_source_set_target(source, config->target_bps);
 }
@@ -42,6 +46,26 @@ static double slide_size(struct screen_source *source)
     return fmin(size, (double)source->bps / 8 * SLIDE_TIME_MAX_S);
 }
 
+/* Makes `frame`, that has its key and size, one of the clip. */
+static void show(struct screen_source *source, bool slide, struct video_frame *frame)
+{
+    struct clip_frame picture;
+    struct clip_player still = source->clip;
+    bool found;
+    if (slide) /* the next one */
+        source->shown = source->clip;
+    if (slide || frame->key)
+        source->clip = source->shown;
+    found = slide || frame->key ? clip_next(&source->clip, true, &picture) : clip_next(&still, false, &picture);
+    if (!found)
+        return;
+    frame->key = picture.key;
+    frame->data = picture.data;
+    frame->data_len = picture.len;
+    if (frame->size < picture.len + FRAME_TRAILER_LEN)
+        frame->size = picture.len + FRAME_TRAILER_LEN;
+}
+
 bool screen_source_next(struct screen_source *source, struct video_frame *frame, nanos now)
 {
     while (source->next <= now) {
@@ -58,7 +82,6 @@ bool screen_source_next(struct screen_source *source, struct video_frame *frame,
                           ? slide_size(source)
                           : fmin(STILL_MIN + rng_exponential(&source->rng, STILL_MEAN - STILL_MIN),
                                  (double)source->bps / 8 / source->config.fps);
-        source->debt = fmax(size - (double)source->bps / 8 / source->config.fps, 0);
         *frame = (struct video_frame){
             .captured = captured,
             .number = source->made++,
@@ -68,6 +91,11 @@ bool screen_source_next(struct screen_source *source, struct video_frame *frame,
             .width = source->config.width,
             .height = source->config.height,
         };
+        if (source->config.plays_clip) {
+            show(source, slide, frame);
+            size = (double)frame->size;
+        }
+        source->debt = fmax(size - (double)source->bps / 8 / source->config.fps, 0);
         source->key_wanted = false;
         return true;
     }

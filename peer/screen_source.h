@@ -1,7 +1,7 @@
 /* A shared screen with an encoder behind it: slides that stand still for a while, so most frames are tiny, and now and
  * then (at exponential intervals) another slide, which takes a large frame at once. A large frame that the target can't
  * carry within a second is encoded the coarser, and the frames after it wait until the target has paid for it, as
- * encoders drop frames rather than delay them. */
+ * encoders drop frames rather than delay them. With a clip, slides are those of peer/clip.h, each a key frame. */
 #ifndef CONFAB_PEER_SCREEN_SOURCE_H
 #define CONFAB_PEER_SCREEN_SOURCE_H
 
@@ -10,6 +10,7 @@
 
 #include "base/nanos.h"
 #include "base/rng.h"
+#include "peer/clip.h"
 #include "peer/video_frame.h"
 
 struct screen_source_config {
@@ -22,6 +23,7 @@ struct screen_source_config {
     int64_t target_bps;     /* to begin with; 0: paused */
     uint64_t seed;
     uint64_t index;
+    bool plays_clip; /* of 1920 by 1080 */
     nanos start;
 };
 
@@ -35,6 +37,8 @@ struct screen_source {
     nanos paid;  /* up to when the target has been counted against it */
     bool key_wanted;
     uint32_t made;
+    struct clip_player clip;  /* behind the key frame of the slide that is shown */
+    struct clip_player shown; /* before it */
 };
 
 void screen_source_init(struct screen_source *source, const struct screen_source_config *config);

@@ -37,6 +37,7 @@ static void init_screen(struct video_sender *sender, const struct video_sender_c
                                                 .max_bps = config->plan->screen_bps,
                                                 .seed = config->seed,
                                                 .index = 1,
+                                                .plays_clip = config->plan->clips,
                                                 .start = config->start};
     screen_source_init(&sender->screen, &screen);
     init_encoding(sender, 0, &layer, config->plan->screen_bps, config);

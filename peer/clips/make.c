@@ -3,6 +3,7 @@
  *
  *     NAME-180.ivf, NAME-360.ivf, NAME-720.ivf   VP8, 30 frames/s, a key frame every two seconds, temporal layers 0 2 1 2
  *     NAME.opus.ivf                              Opus frames of 20 ms and one size each, none needing another
+ *     screen.ivf                                 VP8, 1080 lines: four slides, each a key frame and one that changes nothing
  *
  * In VP8 nothing refers to a frame of layer 2, and of layer 1 only the frame behind it does, by the golden frame; so
  * without layer 2, or 1 and 2, the rest decodes as it did with them (peer/clip.h). */
@@ -26,6 +27,7 @@ enum {
     OPUS_SAMPLES = SAMPLE_RATE / 50,
     OPUS_PACKETS = LOOP_S * 50,
     OPUS_BYTES = 48, /* and a byte of TOC: with padding's head and the trailer below 32 kbit/s */
+    SLIDES = 4,
     IVF_HEADER = 32,
     IVF_FRAME_HEADER = 12,
 };
@@ -193,9 +195,8 @@ static vpx_enc_frame_flags_t flags_of(int frame)
     }
 }
 
-static void film(const struct person *who, unsigned height, unsigned quantizer)
+static vpx_codec_ctx_t encoder_open(unsigned width, unsigned height, unsigned quantizer)
 {
-    unsigned width = height * 16 / 9;
     vpx_codec_ctx_t codec;
     vpx_codec_enc_cfg_t config;
     vpx_codec_enc_config_default(vpx_codec_vp8_cx(), &config, 0);
@@ -211,7 +212,30 @@ static void film(const struct person *who, unsigned height, unsigned quantizer)
     if (vpx_codec_enc_init(&codec, vpx_codec_vp8_cx(), &config, 0) != VPX_CODEC_OK)
         fail(vpx_codec_error(&codec));
     vpx_codec_control(&codec, VP8E_SET_CPUUSED, 0);
+    return codec;
+}
 
+/* Returns the frame's size in bytes. */
+static size_t encode(vpx_codec_ctx_t *codec, const vpx_image_t *image, int frame, vpx_enc_frame_flags_t flags,
+                     FILE *file)
+{
+    size_t bytes = 0;
+    if (vpx_codec_encode(codec, image, frame, 1, flags, VPX_DL_GOOD_QUALITY) != VPX_CODEC_OK)
+        fail(vpx_codec_error(codec));
+    vpx_codec_iter_t iter = NULL;
+    for (const vpx_codec_cx_pkt_t *packet; (packet = vpx_codec_get_cx_data(codec, &iter)) != NULL;) {
+        if (packet->kind != VPX_CODEC_CX_FRAME_PKT)
+            continue;
+        ivf_write(file, packet->data.frame.buf, packet->data.frame.sz, (uint64_t)frame);
+        bytes += packet->data.frame.sz;
+    }
+    return bytes;
+}
+
+static void film(const struct person *who, unsigned height, unsigned quantizer)
+{
+    unsigned width = height * 16 / 9;
+    vpx_codec_ctx_t codec = encoder_open(width, height, quantizer);
     char path[64];
     snprintf(path, sizeof path, "peer/clips/%s-%u.ivf", who->name, height);
     FILE *file = ivf_open(path, "VP80", width, height, FPS, FRAMES);
@@ -220,16 +244,9 @@ static void film(const struct person *who, unsigned height, unsigned quantizer)
     size_t layer_bytes[4] = {0};
     for (int i = 0; i < FRAMES; i++) {
         draw(image, who, (double)i / FRAMES);
-        if (vpx_codec_encode(&codec, image, i, 1, flags_of(i), VPX_DL_GOOD_QUALITY) != VPX_CODEC_OK)
-            fail(vpx_codec_error(&codec));
-        vpx_codec_iter_t iter = NULL;
-        for (const vpx_codec_cx_pkt_t *packet; (packet = vpx_codec_get_cx_data(&codec, &iter)) != NULL;) {
-            if (packet->kind != VPX_CODEC_CX_FRAME_PKT)
-                continue;
-            ivf_write(file, packet->data.frame.buf, packet->data.frame.sz, (uint64_t)i);
-            bytes += packet->data.frame.sz;
-            layer_bytes[i % 4] += packet->data.frame.sz;
-        }
+        size_t len = encode(&codec, image, i, flags_of(i), file);
+        bytes += len;
+        layer_bytes[i % 4] += len;
     }
     printf("%-24s %6zu kbit/s, at half the rate %zu, at a quarter %zu\n", path, bytes * 8 / LOOP_S / 1000,
            (layer_bytes[0] + layer_bytes[2]) * 8 / LOOP_S / 1000, layer_bytes[0] * 8 / LOOP_S / 1000);
@@ -238,9 +255,71 @@ static void film(const struct person *who, unsigned height, unsigned quantizer)
     fclose(file);
 }
 
-/* --- the voice ------------------------------------------------------------------------------------------------------------------ */
+/* --- the slides --------------------------------------------------------------------------------------------------------------- */
 
 static unsigned draw_number(unsigned *state) { return (*state = *state * 1103515245 + 12345) >> 16 & 0x7fff; }
+
+static void fill(vpx_image_t *image, unsigned left, unsigned top, unsigned width, unsigned height, struct color c)
+{
+    const uint8_t values[3] = {(uint8_t)lrint(16 + 65.481 * c.r + 128.553 * c.g + 24.966 * c.b),
+                               (uint8_t)lrint(128 - 37.797 * c.r - 74.203 * c.g + 112 * c.b),
+                               (uint8_t)lrint(128 + 112 * c.r - 93.786 * c.g - 18.214 * c.b)};
+    for (int plane = 0; plane < 3; plane++) {
+        unsigned half = plane > 0;
+        for (unsigned y = top >> half; y < (top + height) >> half; y++)
+            memset(image->planes[plane] + y * (size_t)image->stride[plane] + (left >> half), values[plane],
+                   width >> half);
+    }
+}
+
+/* A title, lines of words, and a chart of as many columns as the slide's number says. */
+static void draw_slide(vpx_image_t *image, unsigned number)
+{
+    const struct color white = {0.98, 0.98, 0.97};
+    const struct color ink = {0.20, 0.22, 0.26};
+    const struct color accent = people[number % 5].wall;
+    unsigned state = number + 1;
+    fill(image, 0, 0, image->d_w, image->d_h, white);
+    fill(image, 0, 0, image->d_w, 150, accent);
+    for (unsigned x = 100; x < 900; x += 60 + draw_number(&state) % 120)
+        fill(image, x, 60, 50, 36, white);
+    for (unsigned line = 0; line < 11; line++) {
+        unsigned y = 240 + 70 * line;
+        for (unsigned x = 100; x < 900;) {
+            unsigned word = 24 + draw_number(&state) % 55 * 2;
+            fill(image, x, y, word, 22, ink);
+            x += word + 20;
+        }
+    }
+    fill(image, 1050, 960, 760, 6, ink);
+    unsigned columns = 3 + 2 * number;
+    for (unsigned i = 0; i < columns; i++) {
+        unsigned height = 100 + draw_number(&state) % 280 * 2;
+        fill(image, 1060 + (740 / columns * i & ~1u), 960 - height, 740 / columns * 3 / 4 & ~1u, height,
+             people[(number + i) % 5].wall);
+    }
+}
+
+/* The frame between two slides is shown as often as need be: nothing refers to it. */
+static void present(void)
+{
+    const vpx_enc_frame_flags_t still = VP8_EFLAG_NO_REF_GF | VP8_EFLAG_NO_REF_ARF | VP8_EFLAG_NO_UPD_LAST |
+                                        VP8_EFLAG_NO_UPD_GF | VP8_EFLAG_NO_UPD_ARF | VP8_EFLAG_NO_UPD_ENTROPY;
+    const char *path = "peer/clips/screen.ivf";
+    vpx_codec_ctx_t codec = encoder_open(1920, 1080, 20);
+    FILE *file = ivf_open(path, "VP80", 1920, 1080, 5, 2 * SLIDES);
+    vpx_image_t *image = vpx_img_alloc(NULL, VPX_IMG_FMT_I420, 1920, 1080, 16);
+    for (int i = 0; i < 2 * SLIDES; i++) {
+        if (i % 2 == 0)
+            draw_slide(image, (unsigned)i / 2);
+        printf("%s %d: %zu bytes\n", path, i, encode(&codec, image, i, i % 2 == 0 ? VPX_EFLAG_FORCE_KF : still, file));
+    }
+    vpx_img_free(image);
+    vpx_codec_destroy(&codec);
+    fclose(file);
+}
+
+/* --- the voice ------------------------------------------------------------------------------------------------------------------ */
 
 /* Syllables: each a vowel of three formants over a falling pitch, some behind a breath of noise; a phrase to a loop. */
 static void speak(const struct person *who, float *samples)
@@ -303,8 +382,11 @@ static void record(const struct person *who)
     fclose(file);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    present();
+    if (argc > 1 && strcmp(argv[1], "screen") == 0)
+        return 0;
     for (size_t i = 0; i < sizeof people / sizeof people[0]; i++) {
         film(&people[i], 180, 34);
         film(&people[i], 360, 36);

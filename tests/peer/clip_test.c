@@ -11,12 +11,13 @@
 #include "base/rng.h"
 #include "peer/audio_source.h"
 #include "peer/packetizer.h"
+#include "peer/screen_source.h"
 #include "peer/video_source.h"
 #include "rtc/frame_buffer.h"
 #include "rtc/frame_trailer.h"
 #include "tests/support/suite.h"
 
-enum { FRAMES = 120, FPS = 30, KEY_INTERVAL = 60, VOICE_FRAMES = 200, FRAME_CAP = 200000, BLUE = 2 };
+enum { SLIDES = 4, FRAMES = 120, FPS = 30, KEY_INTERVAL = 60, VOICE_FRAMES = 200, FRAME_CAP = 200000, BLUE = 2 };
 
 /* --- pictures -------------------------------------------------------------------------------------------------------------- */
 
@@ -266,6 +267,63 @@ static void keeps_the_rate(void)
     }
 }
 
+/* Slide after slide, however long each stands and whenever somebody asks for a key frame. */
+static void shows_slides(void)
+{
+    static uint8_t data[FRAME_CAP];
+    uint64_t slides[SLIDES][2];
+    struct rng rng = rng_of(1, "slides test", 0);
+    struct packetizer packetizer;
+    struct frame_buffer buffer;
+    struct screen_source source;
+    struct clip_player player;
+    struct clip_frame picture;
+    struct video_frame frame;
+    vpx_codec_ctx_t decoder = decoder_open();
+    unsigned height;
+    CU_ASSERT_TRUE_FATAL(clip_open(&player, clip_screen(), 0));
+    for (int i = 0; i < 2 * SLIDES; i++) {
+        CU_ASSERT_TRUE_FATAL(clip_next(&player, false, &picture));
+        CU_ASSERT_EQUAL(picture.key, i % 2 == 0);
+        slides[i / 2][i % 2] = decode(&decoder, picture.data, picture.len, &height);
+        CU_ASSERT_EQUAL(height, 1080);
+    }
+    packetizer_init(&packetizer, 1, 1, 1);
+    frame_buffer_init(&buffer, &(struct frame_buffer_config){0});
+    screen_source_init(&source, &(struct screen_source_config){.width = 1920,
+                                                               .height = 1080,
+                                                               .slide_mean = NANOS_PER_S,
+                                                               .target_bps = 1000000,
+                                                               .plays_clip = true,
+                                                               .seed = 1});
+    uint16_t sequence = 0;
+    int slide = 0;
+    int changes = 0;
+    int asked = 0;
+    double bytes = 0;
+    for (nanos now = 0; now < 40 * NANOS_PER_S; now += 20 * NANOS_PER_MS) {
+        bool wants = rng_below(&rng, 60) == 0;
+        if (wants)
+            screen_source_request_key_frame(&source);
+        asked += wants;
+        while (screen_source_next(&source, &frame, now)) {
+            size_t len = carry(&packetizer, &buffer, &sequence, &frame, data);
+            uint64_t seen = decode(&decoder, data, len, &height);
+            int next = (slide + 1) % SLIDES;
+            if (frame.number > 0 && seen == slides[next][0]) {
+                slide = next;
+                changes++;
+            }
+            CU_ASSERT_EQUAL(seen, slides[slide][!frame.key]);
+            bytes += (double)frame.size;
+        }
+    }
+    CU_ASSERT_TRUE(changes > 10 && asked > 15);
+    CU_ASSERT_TRUE(bytes * 8 / 40 < 1050000);
+    vpx_codec_destroy(&decoder);
+    frame_buffer_clear(&buffer);
+}
+
 /* --- voices ------------------------------------------------------------------------------------------------------------------- */
 
 /* The padding and trailer of our packets change nothing of what is heard: speech where there is speech, else silence. */
@@ -360,5 +418,6 @@ void clip_test(void)
 {
     SUITE("clip", {"plays in a loop", plays_in_a_loop}, {"shows people", shows_people},
           {"decodes without a flaw", decodes_without_a_flaw}, {"keeps the rate", keeps_the_rate},
-          {"is heard", is_heard}, {"loops voices", loops_voices}, {"refuses what is no clip", refuses_what_is_no_clip});
+          {"shows slides", shows_slides}, {"is heard", is_heard}, {"loops voices", loops_voices},
+          {"refuses what is no clip", refuses_what_is_no_clip});
 }
