@@ -106,5 +106,6 @@ struct venue_health venue_health(const struct venue *venue)
     double whole = nanos_to_s(monotonic() - venue->opened) * (double)(cores > 0 ? cores : 1);
     return (struct venue_health){.cpu = nanos_to_s(cpu_time() - venue->cpu_before) / whole,
                                  .lag_max = statistics->timer_lag_max,
-                                 .drops = statistics->udp_overflowed + statistics->udp_would_block};
+                                 .drops = statistics->udp_overflowed + statistics->udp_would_block +
+                                          statistics->sockets_refused};
 }

@@ -43,7 +43,7 @@ bool venue_finish_captures(struct venue *venue, struct error *error);
 struct venue_health {
     double cpu;     /* of all cores since venue_open, 0 to 1 */
     nanos lag_max;  /* how much later than they were due things happened */
-    uint64_t drops; /* datagrams that this machine lost: socket buffers were full */
+    uint64_t drops; /* datagrams that this machine lost, its socket buffers being full, and sockets it had no more of */
 };
 struct venue_health venue_health(const struct venue *venue);
 

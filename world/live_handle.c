@@ -75,6 +75,8 @@ struct live_poll *live_poll_open(struct live_world *live, int fd, int events, vo
         close(fd);
         return NULL;
     }
+    live->polls++;
+    poll->live = live;
     poll->ready = call;
     poll->user = user;
     poll->fd = fd;
@@ -97,6 +99,7 @@ void live_poll_close(struct live_poll *poll)
     if (poll == NULL)
         return;
     int fd = poll->fd;
+    poll->live->polls--;
     uv_close((uv_handle_t *)&poll->uv, gone);
     close(fd);
 }

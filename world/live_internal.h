@@ -63,6 +63,7 @@ struct live_world {
     int64_t unix_origin_s;
     bool stopped;
     struct world_host *hosts;
+    size_t polls; /* descriptors on the loop */
     struct live_stream *streams;
     struct live_tunnel *tunnels;
     struct live_receiver *receiver;
@@ -140,6 +141,7 @@ void live_handle_kill(struct live_handle *handle);
 /* A descriptor on the loop. */
 struct live_poll {
     uv_poll_t uv;
+    struct live_world *live;
     void (*ready)(void *user, int events); /* UV_READABLE, UV_WRITABLE */
     void *user;
     int fd;

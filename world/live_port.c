@@ -204,7 +204,8 @@ struct live_port *live_port_open(struct live_world *live, const struct address *
     }
     *port = (struct live_port){.live = live, .address = *local, .received = received, .user = user, .flows = LIVE_NONE};
     port->wildcard = memcmp(local->ip, unspecified, sizeof unspecified) == 0;
-    int fd = open_socket(port, error);
+    /* The last descriptors are for files and connections. */
+    int fd = live_world_check_sockets(live, 1, error) ? open_socket(port, error) : -1;
     if (fd >= 0)
         port->poll = live_poll_open(live, fd, UV_READABLE, ready, port, error);
     if (port->poll == NULL) {

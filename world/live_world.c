@@ -85,7 +85,7 @@ static void raise_descriptor_limit(void)
 bool live_world_check_sockets(const struct live_world *live, size_t sockets, struct error *error)
 {
     struct rlimit limit;
-    size_t needed = live->statistics.sockets + sockets + DESCRIPTORS_BESIDES;
+    size_t needed = live->polls + sockets + DESCRIPTORS_BESIDES;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur >= needed)
         return true;
     return error_set(error, ERROR_SYSTEM,

@@ -1,6 +1,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "loadgen/nat_survey.h"
 #include "tests/support/suite.h"
@@ -186,6 +187,37 @@ static void mappings_are_sockets(void)
         CU_ASSERT_EQUAL(live_world_statistics(live)->sockets, 2);
         live_world_destroy(live);
     }
+}
+
+/* The limit of descriptors: what needs another socket is lost and counted, what has one goes on. */
+static void a_limit_of_sockets_is_kept(void)
+{
+    struct live_world *live = open_world(0);
+    struct world_host *client = add_client(live, "symmetric", NULL, 0, 0);
+    struct socket a = {0}, b = {.echo = true}, c = {0};
+    struct world_host *server = add_server(live, 1);
+    open_socket(&a, client, 0);
+    open_socket(&b, server, 4000);
+    open_socket(&c, server, 4001);
+    struct address to_b = world_udp_address(b.udp), to_c = world_udp_address(c.udp);
+    struct rlimit limit, little;
+    getrlimit(RLIMIT_NOFILE, &limit);
+    little = limit;
+    send_number(&a, &to_b, 1, 10);
+    little.rlim_cur = 60;
+    setrlimit(RLIMIT_NOFILE, &little);
+    send_number(&a, &to_c, 2, 10);
+    a.expected = 2;
+    send_number(&a, &to_b, 3, 10);
+    run_for(live, 2 * S);
+    struct error error = {0};
+    CU_ASSERT_PTR_NULL(
+        world_udp_open(server, &(struct address){.family = 4, .ip = {127, to_b.ip[1], 0, 1}}, took, &a, &error));
+    setrlimit(RLIMIT_NOFILE, &limit);
+    CU_ASSERT_EQUAL(a.received, 2);
+    CU_ASSERT_EQUAL(c.received, 0);
+    CU_ASSERT_EQUAL(live_world_statistics(live)->sockets_refused, 1);
+    live_world_destroy(live);
 }
 
 /* Nothing private leaves: neighbours of one LAN reach each other, strangers don't, and it is counted. */
@@ -519,7 +551,7 @@ static void worlds_run_side_by_side(void)
 void live_internet_test(void)
 {
     SUITE("live_internet", {"every NAT is found out", every_nat_is_found_out},
-          {"mappings are sockets", mappings_are_sockets},
+          {"mappings are sockets", mappings_are_sockets}, {"a limit of sockets is kept", a_limit_of_sockets_is_kept},
           {"private addresses stay inside", private_addresses_stay_inside},
           {"carriers join homes", carriers_join_homes}, {"links delay and lose", links_delay_and_lose},
           {"rates and queues hold", rates_and_queues_hold}, {"TCP takes the links", tcp_takes_the_links},
