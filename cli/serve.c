@@ -9,6 +9,7 @@
 #include "cli/pages.h"
 #include "cli/verb.h"
 #include "loadgen/server_file.h"
+#include "loadgen/synthetic_peers.h"
 #include "sfu/server.h"
 #include "world/live_world.h"
 
@@ -18,7 +19,7 @@
 static const char usage[] =
     "usage: confab serve [--config FILE] [--listen ADDR] [--port N] [--tls-cert FILE --tls-key FILE]\n"
     "                    [--turn-port N] [--turn-secret SECRET] [--public-address ADDR] [--state DIR]\n"
-    "                    [--capture FILE] [--keylog FILE] [--quiet]\n"
+    "                    [--capture FILE] [--keylog FILE] [--synthetic] [--quiet]\n"
     "\n"
     "The reference server: an SFU, its signalling by WebSocket (docs/room-protocol.md), WHIP and WHEP (docs/whip.md),\n"
     "and a TURN and STUN server. Works as it is on this machine and its LAN.\n"
@@ -34,6 +35,7 @@ static const char usage[] =
     "  --state DIR          where the self-signed certificate is kept ($XDG_STATE_HOME/confab)\n"
     "  --capture FILE       our UDP traffic as pcapng, to be read by 'confab analyze'\n"
     "  --keylog FILE        DTLS keys for it\n"
+    "  --synthetic          whoever opens the page may add synthetic peers to a room; on when only this machine is served\n"
     "  --quiet              no list of addresses, no log\n"
     "\n"
     "It prints where it can be reached, then a line of log for each event on standard error. GET /health and\n"
@@ -50,6 +52,7 @@ static const char usage[] =
 struct options {
     const char *config_file;
     bool quiet;
+    bool synthetic;
     struct server_config given; /* what the command line says */
 };
 
@@ -129,6 +132,9 @@ static bool read_option(struct options *options, int letter, const char *given)
         return read_text("capture", config->capture, sizeof config->capture);
     case 'k':
         return read_text("keylog", config->keylog, sizeof config->keylog);
+    case 'y':
+        options->synthetic = true;
+        return true;
     case 'q':
         options->quiet = true;
         return true;
@@ -155,6 +161,7 @@ static bool read_command_line(struct options *options, int argc, char **argv)
         {"state", required_argument, NULL, 's'},
         {"capture", required_argument, NULL, 'w'},
         {"keylog", required_argument, NULL, 'k'},
+        {"synthetic", no_argument, NULL, 'y'},
         {"quiet", no_argument, NULL, 'q'},
         {NULL, 0, NULL, 0},
     };
@@ -240,18 +247,40 @@ static void watch_signals(struct live_world *live)
     sigaction(SIGPIPE, &action, NULL);
 }
 
+static bool extend(void *user, const struct http_request *request, struct http_response *response, nanos now)
+{
+    struct synthetic_peers **peers = user;
+    return *peers != NULL && synthetic_peers_handle(*peers, request, response, now);
+}
+
 static int serve(const struct options *options, const struct server_config *config, struct live_world *live,
                  struct error *error)
 {
     struct log log = {.file = options->quiet ? NULL : stderr};
-    const struct server_options server_options = {
-        .live = live, .config = config, .log = &log, .pages = pages, .page_count = page_count};
+    struct synthetic_peers *synthetic = NULL;
+    const struct server_options server_options = {.live = live,
+                                                  .config = config,
+                                                  .log = &log,
+                                                  .pages = pages,
+                                                  .page_count = page_count,
+                                                  .extend = extend,
+                                                  .extend_user = &synthetic};
     struct server *server = server_create(&server_options, error);
     if (server == NULL)
         return EXIT_USAGE;
+    /* They join as anyone does, but without TLS. */
+    if ((options->synthetic || only_loopback(config)) && !config->tls_only) {
+        synthetic = synthetic_peers_create(live, server, error);
+        if (synthetic == NULL) {
+            server_destroy(server);
+            return EXIT_FAILED;
+        }
+    }
     if (!options->quiet)
         server_print(server, stdout);
     bool ran = live_world_run_until(live, NANOS_NEVER, 0, NULL, NULL, error);
+    synthetic_peers_destroy(synthetic);
+    synthetic = NULL;
     if (ran) {
         server_stop(server, "the server ends");
         ran = live_world_run_until(live, world_now(live_world_of(live)) + FAREWELL, 0, NULL, NULL, error);

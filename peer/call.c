@@ -466,6 +466,7 @@ static bool handle_offer(struct call *call, const struct session_description *of
         return false;
     snprintf(call->transport.ufrag, sizeof call->transport.ufrag, "%s", transport_ufrag(transport_of(call)));
     snprintf(call->transport.password, sizeof call->transport.password, "%s", transport_password(transport_of(call)));
+    call->transport.setup = call->role == DTLS_CLIENT ? SESSION_SETUP_ACTIVE : SESSION_SETUP_PASSIVE;
     struct session_description *answer = session_answer(offer, &call->capabilities, error);
     if (answer == NULL)
         return false;

@@ -37,8 +37,8 @@ static int64_t unix_ns(const struct server *server, nanos now)
 
 void server_note(void *user, const char *event, const char *room, const char *peer, const char *detail, nanos now)
 {
-    struct server *server = user;
-    log_event(server->options.log, unix_ns(server, now), event, "room", room, "peer", peer, "detail", detail, NULL);
+    (void)now;
+    server_log(user, event, room, peer, detail);
 }
 
 /* --- addresses ------------------------------------------------------------------------------------------------------------ */
@@ -390,6 +390,29 @@ void server_destroy(struct server *server)
     if (server->keylog != NULL)
         fclose(server->keylog);
     free(server);
+}
+
+size_t server_addresses(const struct server *server, struct address *out, size_t cap)
+{
+    size_t count = server->address_count < cap ? server->address_count : cap;
+    memcpy(out, server->addresses, count * sizeof *out);
+    return server->address_count;
+}
+
+struct address server_signalling_address(const struct server *server)
+{
+    return with_port(server->addresses[0], http_server_address(server->http, 0).port);
+}
+
+size_t server_room(const struct server *server, const char *name, bool *sfu)
+{
+    return signalling_server_room(server->signalling, name, sfu);
+}
+
+void server_log(const struct server *server, const char *event, const char *room, const char *peer, const char *detail)
+{
+    nanos now = world_now(live_world_of(server->options.live));
+    log_event(server->options.log, unix_ns(server, now), event, "room", room, "peer", peer, "detail", detail, NULL);
 }
 
 void server_print(const struct server *server, FILE *out)

@@ -111,5 +111,7 @@ void server_handle(void *user, const struct http_request *request, struct http_r
     } else if (page != NULL) {
         if (is_reading(request, response))
             answer_page(page, response);
+    } else if (server->options.extend != NULL) {
+        server->options.extend(server->options.extend_user, request, response, now);
     }
 }

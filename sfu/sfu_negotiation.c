@@ -15,7 +15,7 @@
 
 #define GATHERING (50 * NANOS_PER_MS) /* of changes, before they are offered */
 
-enum { EXTENSIONS_MAX = 16 };
+enum { EXTENSIONS_MAX = 16, EXTENSION_ID_MAX = 14 /* RFC 8285, section 4.2 */ };
 
 /* What we can do, in the numbers that this participant uses. */
 struct own_abilities {
@@ -42,17 +42,33 @@ void negotiation_clear(struct negotiation *n)
 
 /* --- what we can do ---------------------------------------------------------------------------------------------------- */
 
-/* Our extensions in the participant's numbers; those that it doesn't know are left out, unless nothing is known yet. */
-static size_t renumber_extensions(const struct session_abilities *abilities, const struct rtp_extension_map *map,
+static bool number_is_taken(const struct rtp_extension_map *map, unsigned id)
+{
+    for (size_t i = 0; i < RTP_EXTENSION_KINDS; i++) {
+        if (map->id[i] == id)
+            return true;
+    }
+    return false;
+}
+
+/* Our extensions in the participant's numbers; what isn't agreed yet has the highest that are free. All are offered each
+ * time: Chromium never again offers an extension, such as RIDs, that a section did without before. */
+static size_t renumber_extensions(const struct session_abilities *abilities, struct rtp_extension_map *map,
                                   struct session_extension *out)
 {
     size_t count = 0;
     for (size_t i = 0; i < abilities->extension_count && count < EXTENSIONS_MAX; i++) {
         const struct session_extension *extension = &abilities->extensions[i];
-        if (extension->kind >= RTP_EXTENSION_KINDS || map->id[extension->kind] == 0)
+        if (extension->kind >= RTP_EXTENSION_KINDS)
             continue;
+        unsigned id = map->id[extension->kind];
+        for (unsigned free = EXTENSION_ID_MAX; id == 0 && free > 0; free--)
+            id = number_is_taken(map, free) ? 0 : free;
+        if (id == 0)
+            continue;
+        map->id[extension->kind] = (uint8_t)id;
         out[count] = *extension;
-        out[count++].id = map->id[extension->kind];
+        out[count++].id = (uint8_t)id;
     }
     return count;
 }
@@ -98,8 +114,9 @@ static void describe_agreed(const struct sfu_participant *p, struct own_abilitie
     own->vp8[0].payload_type = own->vp8[1].repairs = n->vp8;
     own->vp8[1].payload_type = n->vp8_rtx;
     snprintf(own->vp8[1].fmtp, sizeof own->vp8[1].fmtp, "apt=%u", n->vp8);
-    ours->audio.extension_count = renumber_extensions(&ours->audio, &n->extensions, own->audio);
-    ours->video.extension_count = renumber_extensions(&ours->video, &n->extensions, own->video);
+    struct rtp_extension_map map = n->extensions;
+    ours->audio.extension_count = renumber_extensions(&ours->audio, &map, own->audio);
+    ours->video.extension_count = renumber_extensions(&ours->video, &map, own->video);
     ours->audio.extensions = own->audio;
     ours->video.extensions = own->video;
     ours->audio.codecs = &own->opus;

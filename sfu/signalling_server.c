@@ -336,6 +336,14 @@ void signalling_server_dismiss(struct signalling_server *server, const char *rea
         forget(server->members, now);
 }
 
+size_t signalling_server_room(const struct signalling_server *server, const char *name, bool *sfu)
+{
+    struct room *room;
+    HASH_FIND_STR(server->rooms, name, room);
+    *sfu = room != NULL && room->sfu;
+    return room != NULL ? HASH_COUNT(room->members) : 0;
+}
+
 struct signalling_statistics signalling_server_statistics(const struct signalling_server *server)
 {
     return (struct signalling_statistics){.rooms = HASH_COUNT(server->rooms),

@@ -42,6 +42,9 @@ bool signalling_server_set_ice_servers(struct signalling_server *server, const s
 /* Tells everyone why, by an `error` message, lets them go and takes nobody any more. */
 void signalling_server_dismiss(struct signalling_server *server, const char *reason);
 
+/* How many are in a room, and whether it is an SFU room; 0 when there is none of that name. */
+size_t signalling_server_room(const struct signalling_server *server, const char *name, bool *sfu);
+
 struct signalling_statistics {
     uint64_t rooms, members;  /* now; members are open channels, joined or not */
     uint64_t joins, refusals; /* in all */

@@ -11,6 +11,7 @@ const STATISTICS_MS = 1000;
 const LISTEN_MS = 200;
 const NOTICE_MS = 7000;
 const SYNTHETIC = 5;
+const HEIGHTS = { high: 720, low: 360, lowest: 180 };
 
 const $ = (id) => document.getElementById(id);
 const stage = new Stage($('stage'), $('sounds'));
@@ -236,8 +237,9 @@ $('synthetic').addEventListener('click', async () => {
   const button = $('synthetic');
   button.disabled = true;
   try {
-    const answer = await fetch(`${peersUrl()}?count=${SYNTHETIC}&topology=${room.options.topology}`, { method: 'POST' });
-    if (!answer.ok) notice((await answer.json()).detail ?? `The server answers ${answer.status}.`, 'error');
+    const answer = await fetch(`${peersUrl()}?count=${SYNTHETIC}&height=${HEIGHTS[$('quality').value]}`, { method: 'POST' });
+    const text = await answer.text();
+    if (!answer.ok) notice(JSON.parse(text).detail ?? `The server answers ${answer.status}.`, 'error');
   } catch (error) {
     notice(`The server can't be asked: ${error.message}`, 'error');
   }

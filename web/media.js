@@ -1,6 +1,6 @@
 // Camera, microphone and screen, and what to say when there are none.
 
-const SIZES = { high: [1280, 720, 30], low: [640, 360, 15] };
+const SIZES = { high: [1280, 720, 30], low: [640, 360, 15], lowest: [320, 180, 10] };
 
 function explain(error, what) {
   switch (error.name) {

@@ -7,15 +7,18 @@ const HOLD_MS = 1500; // who has spoken stays marked for so long
 
 const template = document.getElementById('tile');
 
-/** The number of columns that makes `count` tiles of 16:9 largest. */
-function columnsFor(count, width, height) {
-  let best = { columns: 1, size: 0 };
+/** Columns and the size of a tile, so that `count` of them are largest: 16:9, in a narrow space up to square. */
+function fit(count, width, height, gap) {
+  let best = { columns: 1, width: 0, height: 0 };
+  const tallest = width < height ? 1 : 3 / 4;
   for (let columns = 1; columns <= count; columns++) {
     const rows = Math.ceil(count / columns);
-    const size = Math.min(width / columns, (height / rows) * (16 / 9));
-    if (size > best.size) best = { columns, size };
+    const across = (width - gap * (columns - 1)) / columns;
+    const down = (height - gap * (rows - 1)) / rows;
+    const tile = { columns, width: Math.min(across, (down * 16) / 9), height: Math.min(down, across * tallest) };
+    if (tile.width * tile.height > best.width * best.height) best = tile;
   }
-  return best.columns;
+  return best;
 }
 
 function initials(name) {
@@ -194,8 +197,12 @@ export class Stage {
       // Moving a video restarts it: only when the order has really changed.
       if (parent.children[i] !== tile.element) parent.insertBefore(tile.element, parent.children[i] ?? null);
     });
-    const { clientWidth, clientHeight } = parent;
-    parent.style.setProperty('--columns', columnsFor(this.tiles.size || 1, clientWidth, clientHeight));
+    const style = getComputedStyle(parent);
+    const width = parent.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+    const tile = fit(this.tiles.size || 1, width, parent.clientHeight, parseFloat(style.columnGap) || 0);
+    parent.style.setProperty('--columns', tile.columns);
+    parent.style.setProperty('--tile-width', `${Math.floor(tile.width)}px`);
+    parent.style.setProperty('--tile-height', `${Math.floor(tile.height)}px`);
   }
 
   /** `incoming` is statistics.js's, `tracks` the room's. */

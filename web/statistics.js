@@ -1,7 +1,5 @@
 // What getStats knows about a connection, as numbers for people: per second, since the last look.
 
-const PATHS = { host: 'direct', srflx: 'direct, through NAT', prflx: 'direct, through NAT' };
-
 function describePath(local, remote) {
   if (!local || !remote) return '';
   if (local.candidateType === 'relay') {
@@ -9,8 +7,8 @@ function describePath(local, remote) {
     return `relayed, TURN over ${over}`;
   }
   if (remote.candidateType === 'relay') return 'relayed by the other side';
-  const kind = remote.candidateType === 'host' ? PATHS[local.candidateType] : PATHS.srflx;
-  return `${kind ?? local.candidateType}, ${local.protocol.toUpperCase()}`;
+  const mapped = [local, remote].some(({ candidateType }) => candidateType === 'srflx');
+  return `direct${mapped ? ', through NAT' : ''}, ${local.protocol.toUpperCase()}`;
 }
 
 /* 0xFEFD is DTLS 1.2, 0xFEFC is 1.3 (RFC 6347, RFC 9147). */

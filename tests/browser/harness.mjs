@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 
@@ -89,7 +89,7 @@ export async function startServer(confab) {
 
 export class Browser {
   static async start(library, server, extra = []) {
-    const { chromium } = createRequire(join(library, 'package.json'))('playwright-core');
+    const { chromium } = createRequire(resolve(library, 'package.json'))('playwright-core');
     const browser = new Browser();
     browser.server = server;
     browser.chromium = await chromium.launch({ executablePath: CHROMIUM, headless: true, args: [...FLAGS, ...extra] });
@@ -122,7 +122,7 @@ export class Browser {
   /** Somebody who joins as people do: by the form. */
   async join(room, name, options = {}) {
     const { context, page, complaints } = await this.open(options);
-    const query = new URLSearchParams({ quality: 'low', topology: options.topology ?? 'sfu', path: options.path ?? 'any' });
+    const query = new URLSearchParams({ quality: 'lowest', topology: options.topology ?? 'sfu', path: options.path ?? 'any' });
     await page.goto(`${this.server.url}/?${query}#${encodeURIComponent(room)}`);
     await page.fill('#own-name', name);
     for (const [id, wanted] of [['#with-audio', options.audio ?? true], ['#with-video', options.video ?? true]]) {
