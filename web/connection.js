@@ -94,7 +94,8 @@ export class Connection extends EventTarget {
     }
     const direction = track ? (this.mesh ? 'sendrecv' : 'sendonly') : this.mesh ? 'recvonly' : 'inactive';
     await transceiver.sender.replaceTrack(track);
-    if (transceiver.direction !== direction) transceiver.direction = direction;
+    // A camera that is off keeps its section: it comes back at once, with its layers, whose RIDs are told only once.
+    if (transceiver.direction !== direction && (track || role !== 'video')) transceiver.direction = direction;
   }
 
   /** Takes an offer, answer or candidate from the other end. */

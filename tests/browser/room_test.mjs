@@ -85,9 +85,11 @@ export default async function rooms({ test, browser, server }) {
 
     await test(`${topology}: a camera goes off and on again`, async () => {
       await people.alice.page.click('#camera');
-      await until('bob to see alice\'s camera go', async () => !('alice video' in await people.bob.frames()));
+      const dark = people.bob.page.locator('.tile.dark[data-peer=alice]');
+      await until('bob to see alice\'s camera go', async () => await dark.count() === 1);
       await people.alice.page.click('#camera');
       await people.bob.sees(pictures(['alice']));
+      await until('bob to see her picture again', async () => await dark.count() === 0);
     });
 
     await test(`${topology}: a shared screen is a picture of its own`, async () => {
