@@ -63,6 +63,7 @@ help:
 	@echo 'make           build ./confab'
 	@echo 'make run       build, then the headline comparison: scenarios/mesh-vs-sfu.yaml'
 	@echo 'make test      build, then every test (SUITE=name: those suites alone)'
+	@echo 'make browser   Chromium at the page: rooms, chat, files, TURN'
 	@echo 'make check     format, lint, static analysis'
 	@echo 'make asan      the tests under address and undefined-behaviour sanitizers'
 	@echo 'make fuzz      each fuzz target for FUZZ_S seconds (10)'
@@ -151,6 +152,18 @@ $(BUILD)/interop/%: tests/interop/%.c $(BUILD)/libconfab.a
 	@mkdir -p $(@D)
 	@echo '  LINK $@'
 	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(BUILD)/libconfab.a $(LDLIBS)
+
+# Chromium at the page that confab serves. What drives it is fetched by npm; without it the tests say that they didn't run.
+.PHONY: browser
+browser: packages
+	@$(MAKE) $(JOBS) --no-print-directory confab $(BUILD)/browser/package.json
+	node tests/browser/run.mjs $(BUILD)/confab $(BUILD)/browser
+
+$(BUILD)/browser/package.json: tests/browser/package.json
+	@mkdir -p $(@D)
+	@echo '  NPM  $<'
+	@cp $< $@
+	@cd $(@D) && npm install --silent --no-audit --no-fund --no-package-lock || echo 'npm install failed' >&2
 
 asan: packages
 	@$(MAKE) $(JOBS) --no-print-directory BUILD=$(BUILD)/asan OPTIMIZE='-O1 -g' \

@@ -29,7 +29,7 @@ function finish() {
 
 if (!existsSync(process.env.CHROMIUM ?? '/usr/bin/chromium') || !existsSync(`${library}/node_modules/playwright-core`)) {
   console.log('');
-  console.log('  THE BROWSER TESTS DID NOT RUN: chromium or npm is missing (packages.txt), or npm install failed');
+  console.log('  THE BROWSER TESTS DID NOT RUN: chromium or npm is missing (apt-get install chromium npm), or npm install failed');
   tell('skipped', 'all browser tests');
   finish();
 }
