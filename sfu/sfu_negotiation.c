@@ -51,18 +51,31 @@ static bool number_is_taken(const struct rtp_extension_map *map, unsigned id)
     return false;
 }
 
-/* Our extensions in the participant's numbers; what isn't agreed yet has the highest that are free. All are offered each
- * time: Chromium never again offers an extension, such as RIDs, that a section did without before. */
-static size_t renumber_extensions(const struct session_abilities *abilities, struct rtp_extension_map *map,
+/* Has the participant offered such a section? Then it has told which extensions it knows. */
+static bool has_offered(const struct negotiation *n, enum session_kind kind)
+{
+    for (size_t i = 0; i < n->count; i++) {
+        if (!n->sections[i].ours && n->sections[i].kind == kind)
+            return true;
+    }
+    return false;
+}
+
+/* Our extensions in the participant's numbers; those that it doesn't know are left out. Before that is known, all are
+ * offered, by the highest numbers that are free: Chromium never again offers an extension, such as RIDs, that a section
+ * of ours did without. */
+static size_t renumber_extensions(const struct negotiation *n, enum session_kind kind,
+                                  const struct session_abilities *abilities, struct rtp_extension_map *map,
                                   struct session_extension *out)
 {
+    bool known = has_offered(n, kind);
     size_t count = 0;
     for (size_t i = 0; i < abilities->extension_count && count < EXTENSIONS_MAX; i++) {
         const struct session_extension *extension = &abilities->extensions[i];
         if (extension->kind >= RTP_EXTENSION_KINDS)
             continue;
         unsigned id = map->id[extension->kind];
-        for (unsigned free = EXTENSION_ID_MAX; id == 0 && free > 0; free--)
+        for (unsigned free = EXTENSION_ID_MAX; !known && id == 0 && free > 0; free--)
             id = number_is_taken(map, free) ? 0 : free;
         if (id == 0)
             continue;
@@ -115,8 +128,8 @@ static void describe_agreed(const struct sfu_participant *p, struct own_abilitie
     own->vp8[1].payload_type = n->vp8_rtx;
     snprintf(own->vp8[1].fmtp, sizeof own->vp8[1].fmtp, "apt=%u", n->vp8);
     struct rtp_extension_map map = n->extensions;
-    ours->audio.extension_count = renumber_extensions(&ours->audio, &map, own->audio);
-    ours->video.extension_count = renumber_extensions(&ours->video, &map, own->video);
+    ours->audio.extension_count = renumber_extensions(n, SESSION_AUDIO, &ours->audio, &map, own->audio);
+    ours->video.extension_count = renumber_extensions(n, SESSION_VIDEO, &ours->video, &map, own->video);
     ours->audio.extensions = own->audio;
     ours->video.extensions = own->video;
     ours->audio.codecs = &own->opus;
