@@ -56,6 +56,7 @@ run: all
 
 test: packages
 	@$(MAKE) $(JOBS) --no-print-directory confab $(BUILD)/run-tests $(BUILD)/interop/data_peer $(BUILD)/interop/people
+	$(if $(SUITE),,@$(MAKE) --no-print-directory browser)
 	$(BUILD)/run-tests $(SUITE)
 	$(if $(SUITE),,tests/interop/all.sh ./confab $(BUILD)/interop/data_peer $(BUILD)/interop/people)
 

@@ -21,7 +21,7 @@ const FLAGS = [
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** What `look` gives once it is truthy; an error that says what was waited for when it doesn't come to that. */
-export async function until(what, look, timeout = 15000) {
+export async function until(what, look, timeout = 25000) {
   const end = Date.now() + timeout;
   for (;;) {
     const seen = await look();
