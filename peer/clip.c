@@ -50,19 +50,16 @@ struct extent {
 static const struct extent extents[CLIP_PEOPLE][CLIP_SIZES + 1] = {EXTENTS(red), EXTENTS(green), EXTENTS(blue),
                                                                    EXTENTS(yellow), EXTENTS(violet)};
 
-static struct clip clip_of(uint32_t person, size_t which)
+static const struct extent screen = EXTENT(slides);
+
+static struct clip clip_of(const struct extent *extent)
 {
-    const struct extent *extent = &extents[person % CLIP_PEOPLE][which];
     return (struct clip){.data = extent->start, .len = (size_t)(extent->end - extent->start)};
 }
 
-struct clip clip_picture(uint32_t person, size_t size) { return clip_of(person, size); }
-struct clip clip_voice(uint32_t person) { return clip_of(person, CLIP_SIZES); }
-
-struct clip clip_screen(void)
-{
-    return (struct clip){.data = clip_slides, .len = (size_t)(clip_slides_end - clip_slides)};
-}
+struct clip clip_picture(uint32_t person, size_t size) { return clip_of(&extents[person % CLIP_PEOPLE][size]); }
+struct clip clip_voice(uint32_t person) { return clip_of(&extents[person % CLIP_PEOPLE][CLIP_SIZES]); }
+struct clip clip_screen(void) { return clip_of(&screen); }
 
 uint16_t clip_height(size_t size)
 {
