@@ -509,7 +509,7 @@ static void wrong_messages_end_a_channel(void)
 /* Plain and TLS on one port; a client that checks the certificate doesn't take a self-signed one. */
 static void tls_is_on_the_same_port(void)
 {
-    struct certificate_files files;
+    struct certificate_files files = {{0}, {0}};
     struct site site;
     struct error error;
     struct end server = {0};
