@@ -44,7 +44,7 @@ struct server_turn_config {
     size_t user_count;
     uint16_t relay_port_min, relay_port_max; /* 0: 49152 to 65535 */
     uint32_t user_quota, total_quota;
-    bool rfc5766_channels; /* see turn_server_config */
+    bool rfc5766_channels;                            /* see turn_server_config */
     struct turn_peer_range ranges[SERVER_RANGES_MAX]; /* the first that holds an address decides */
     size_t range_count;
 };
