@@ -38,7 +38,7 @@ struct congestion_control_config {
     int64_t max_padding_bps; /* padding that fills up to the target, for instance to reach the next layer; 0: none */
     double pacing_factor;    /* pacing rate as a multiple of the target; 0: 2.5 */
     bool alr_probing;        /* probe every 5 s while the application sends much less than the target */
-    bool layered;            /* the application's rate goes in steps, as an SFU's, and may exceed the target for a while:
+    bool layered; /* the application's rate goes in steps, as an SFU's, and may exceed the target for a while:
                                 what has arrived without congestion is believed */
 };
 
