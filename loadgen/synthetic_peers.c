@@ -74,6 +74,7 @@ static bool add(struct synthetic_peers *all, const struct wanted *wanted, uint32
         .shape = wanted->sfu ? CALL_SFU : CALL_MESH,
         .plan = {.audio = true,
                  .video = true,
+                 .clips = true,
                  .audio_bps = 32000,
                  .layers = {{180, 15, 150000}, {360, 30, 500000}, {720, 30, 1700000}},
                  .layer_count = wanted->height < 360   ? 1

@@ -36,6 +36,19 @@ const sends = (section) => !section.rejected && section.direction.startsWith('se
 const roleOf = (section) => (section.kind === 'audio' ? 'audio' : section.label === 'screen' ? 'screen' : 'video');
 
 /**
+ * Simulcast layers of a camera, lowest first. A small picture has fewer: Chromium would send the lowest of three alone.
+ */
+function layersFor(height) {
+  const layers = [
+    { rid: 'q', scaleResolutionDownBy: 4, maxBitrate: 150_000 },
+    { rid: 'h', scaleResolutionDownBy: 2, maxBitrate: 500_000 },
+    { rid: 'f', scaleResolutionDownBy: 1, maxBitrate: 1_800_000 },
+  ];
+  if (height >= 540) return layers;
+  return height >= 270 ? layers.slice(1) : [{ maxBitrate: 300_000 }];
+}
+
+/**
  * Events: 'tracks' when what the other end sends has changed (see `remoteTracks`), 'channel' with `.channel`, 'state'.
  */
 export class Connection extends EventTarget {
@@ -126,13 +139,8 @@ export class Connection extends EventTarget {
   // --- negotiation ------------------------------------------------------------------------------------------------
 
   #add(role, track) {
-    const layers = [
-      { rid: 'q', scaleResolutionDownBy: 4, maxBitrate: 150_000 },
-      { rid: 'h', scaleResolutionDownBy: 2, maxBitrate: 500_000 },
-      { rid: 'f', scaleResolutionDownBy: 1, maxBitrate: 1_800_000 },
-    ];
     const init = { direction: this.mesh ? (track ? 'sendrecv' : 'recvonly') : 'sendonly' };
-    if (!this.mesh && role === 'video') init.sendEncodings = layers;
+    if (!this.mesh && role === 'video') init.sendEncodings = layersFor(track?.getSettings().height ?? 720);
     const kind = role === 'audio' ? 'audio' : 'video';
     this.#roles.set(role, this.pc.addTransceiver(track ?? kind, init));
   }
