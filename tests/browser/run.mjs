@@ -11,10 +11,9 @@ import data from './data_test.mjs';
 import relay from './relay_test.mjs';
 import room from './room_test.mjs';
 import trouble from './trouble_test.mjs';
-import whip from './whip_test.mjs';
 
 const [confab, library, only = ''] = process.argv.slice(2);
-const groups = { room, data, relay, whip, trouble };
+const groups = { room, data, relay, trouble };
 const sums = { passed: 0, failed: 0, skipped: 0 };
 
 function tell(result, name, detail = '') {

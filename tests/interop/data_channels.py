@@ -2,7 +2,7 @@
 """Data channels between aiortc and our engine (data_peer.c), over real UDP on 127.0.0.1: opening from either side, text,
 binary and empty messages, reliability as it was asked for, large messages, 3 MB with equal SHA-256, closing by either.
 
-usage: data_channels.py DATA_PEER"""
+usage: data_channels.py CONFAB DATA_PEER"""
 
 import asyncio
 import hashlib
@@ -163,7 +163,7 @@ async def run(path, how):
 
 async def main():
     for how in ("answer", "offer"):
-        await asyncio.wait_for(run(sys.argv[-1], how), 60)
+        await asyncio.wait_for(run(sys.argv[2], how), 60)
         print(f"data channels with aiortc, ours to {how}: as they should be")
 
 

@@ -2,7 +2,7 @@
 """Data channels between Chromium and our engine (data_peer.c), over real UDP on 127.0.0.1: the page below does what
 data_channels.py does with aiortc, and posts its verdict.
 
-usage: data_channels_chromium.py DATA_PEER"""
+usage: data_channels_chromium.py CONFAB DATA_PEER"""
 
 import http.server
 import json
@@ -133,7 +133,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         said = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         reply = {}
         if self.path == "/start":
-            Handler.peer = Peer(sys.argv[-1], said["how"])
+            Handler.peer = Peer(sys.argv[2], said["how"])
         elif self.path == "/offer":
             Handler.peer.say(said)
             reply = Handler.peer.line(lambda line: "sdp" in line)
