@@ -62,3 +62,13 @@ void internet_count(struct internet *internet, const struct world_host *host, st
 {
     internet->ops->count(host, counters);
 }
+
+bool internet_check_nats(const struct internet_client_config *config, struct error *error)
+{
+    if (config->nat_count > NAT_CHAIN_MAX)
+        return error_set(error, ERROR_USAGE, "%zu NATs in a row, where there can be %d", config->nat_count,
+                         NAT_CHAIN_MAX);
+    if (config->nat_count > 1 && (config->nats[0].translate_none || config->nats[1].translate_none))
+        return error_set(error, ERROR_USAGE, "of two NATs in a row, both must translate");
+    return true;
+}

@@ -64,6 +64,9 @@ struct internet {
     const struct internet_ops *ops;
 };
 
+/* For those who build a world: can these NATs stand in a row? False and `error` when not. */
+bool internet_check_nats(const struct internet_client_config *config, struct error *error);
+
 /* For those who build a world. What each does is said below. */
 struct internet_ops {
     struct world *(*world)(struct internet *internet);

@@ -243,14 +243,8 @@ struct live_lan *live_lan_for(struct live_world *live, const struct internet_cli
         HASH_FIND(hh, live->lans_by_id, &config->lan, sizeof config->lan, lan);
     if (lan != NULL)
         return lan;
-    if (config->nat_count > NAT_CHAIN_MAX) {
-        error_set(error, ERROR_USAGE, "%zu NATs in a row, where there can be %d", config->nat_count, NAT_CHAIN_MAX);
+    if (!internet_check_nats(config, error))
         return NULL;
-    }
-    if (config->nat_count > 1 && (config->nats[0].translate_none || config->nats[1].translate_none)) {
-        error_set(error, ERROR_USAGE, "of two NATs in a row, both must translate");
-        return NULL;
-    }
     lan = create(live, config->site, &config->up, &config->down, error);
     if (lan == NULL || !build(lan, config, error))
         return NULL;
