@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "report/load_result.h"
+
 struct result_summary result_summarize(const struct histogram *histogram, double unit)
 {
     if (histogram->count == 0)
@@ -20,6 +22,8 @@ struct result_summary result_summarize(const struct histogram *histogram, double
 
 void result_free(struct result *result)
 {
+    for (size_t i = 0; i < result->run_count; i++)
+        load_result_destroy(result->runs[i].load);
     free(result->runs);
     free(result->thresholds);
     memset(result, 0, sizeof *result);

@@ -1,6 +1,7 @@
 /* What one invocation measured: a list of runs (one for each topology and sweep value) with everything that any view,
  * threshold or comparison needs. Plain data without pointers into it, so a run made in a child process travels to its
- * parent as bytes. The field names are those of the JSON form (docs/results.md). */
+ * parent as bytes; what a load adds (report/load_result.h) hangs on it, and travels as JSON. The field names are those of
+ * the JSON form (docs/results.md). */
 #ifndef CONFAB_REPORT_RESULT_H
 #define CONFAB_REPORT_RESULT_H
 
@@ -73,7 +74,7 @@ struct result_data {
 };
 
 struct result_run {
-    char topology[8]; /* "mesh" or "sfu" */
+    char topology[8]; /* "mesh", "sfu" or "load" */
     char sweep[96];   /* "rooms.size=4"; empty without a sweep */
     uint32_t rooms, room_size;
     double media_seconds; /* from the last planned join to the end */
@@ -120,6 +121,7 @@ struct result_run {
     struct result_matrix matrix;
     uint64_t errors; /* clients' errors by any cause, described in `first_error` */
     char first_error[160];
+    struct load_result *load; /* NULL but in a load on a server */
 };
 
 struct result_threshold {
@@ -140,6 +142,7 @@ struct result {
         double max_lag_ms; /* how much later than planned things happened */
         uint64_t drops;    /* datagrams that the generator's own machine lost */
         bool overloaded;   /* so the figures say nothing about what was measured */
+        char why[96];      /* it is; empty otherwise */
     } generator;           /* the sim world has none to overload: all 0 */
     struct result_threshold *thresholds;
     size_t threshold_count;
