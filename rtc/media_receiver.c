@@ -50,6 +50,16 @@ static bool learn_ssrc(struct media_receiver *receiver, struct receive_stream *s
     return true;
 }
 
+/* The SSRCs by which a stream was to come are not those by which it comes. */
+static void forget_ssrcs(struct media_receiver *receiver, struct receive_stream *stream)
+{
+    if (stream->config.ssrc != 0)
+        forget_ssrc(receiver, stream->config.ssrc);
+    if (stream->config.rtx_ssrc != 0)
+        forget_ssrc(receiver, stream->config.rtx_ssrc);
+    stream->config.ssrc = stream->config.rtx_ssrc = 0;
+}
+
 static void free_stream(struct receive_stream *stream)
 {
     nack_generator_clear(&stream->nack);
@@ -69,8 +79,46 @@ void media_receiver_clear(struct media_receiver *receiver)
         free_stream(stream);
         stream = following;
     }
+    free(receiver->memories);
     free(receiver->recorder);
     memset(receiver, 0, sizeof *receiver);
+}
+
+static struct receive_memory *memory_of(const struct media_receiver *receiver,
+                                        const struct receive_stream_config *layer)
+{
+    for (size_t i = 0; receiver->memories != NULL && i < MEDIA_RECEIVER_MEMORIES; i++) {
+        struct receive_memory *memory = &receiver->memories[i];
+        if (memory->ssrc != 0 && strcmp(memory->mid, layer->mid) == 0 && strcmp(memory->rid, layer->rid) == 0)
+            return memory;
+    }
+    return NULL;
+}
+
+static void remember(struct media_receiver *receiver, const struct receive_stream_config *layer)
+{
+    if (layer->rid[0] == '\0' || layer->ssrc == 0)
+        return;
+    if (receiver->memories == NULL)
+        receiver->memories = calloc(MEDIA_RECEIVER_MEMORIES, sizeof *receiver->memories);
+    if (receiver->memories == NULL)
+        return;
+    struct receive_memory *memory = memory_of(receiver, layer);
+    if (memory == NULL)
+        memory = &receiver->memories[receiver->next_memory++ % MEDIA_RECEIVER_MEMORIES];
+    *memory = (struct receive_memory){.ssrc = layer->ssrc, .rtx_ssrc = layer->rtx_ssrc};
+    memcpy(memory->mid, layer->mid, sizeof memory->mid);
+    memcpy(memory->rid, layer->rid, sizeof memory->rid);
+}
+
+/* What came back may come by the SSRCs that it had; a packet that says otherwise is right. */
+static void recall(struct media_receiver *receiver, struct receive_stream *stream)
+{
+    const struct receive_memory *memory = memory_of(receiver, &stream->config);
+    if (stream->config.ssrc != 0 || stream->config.rid[0] == '\0' || memory == NULL)
+        return;
+    if (learn_ssrc(receiver, stream, memory->ssrc, false) && memory->rtx_ssrc != 0)
+        learn_ssrc(receiver, stream, memory->rtx_ssrc, true);
 }
 
 struct receive_stream *media_receiver_add(struct media_receiver *receiver, const struct receive_stream_config *config)
@@ -91,6 +139,7 @@ struct receive_stream *media_receiver_add(struct media_receiver *receiver, const
         free_stream(stream);
         return NULL;
     }
+    recall(receiver, stream);
     stream->previous = receiver->last;
     if (receiver->last != NULL)
         receiver->last->next = stream;
@@ -103,10 +152,8 @@ struct receive_stream *media_receiver_add(struct media_receiver *receiver, const
 
 void media_receiver_remove(struct media_receiver *receiver, struct receive_stream *stream)
 {
-    if (stream->config.ssrc != 0)
-        forget_ssrc(receiver, stream->config.ssrc);
-    if (stream->config.rtx_ssrc != 0)
-        forget_ssrc(receiver, stream->config.rtx_ssrc);
+    remember(receiver, &stream->config);
+    forget_ssrcs(receiver, stream);
     *(stream->previous != NULL ? &stream->previous->next : &receiver->streams) = stream->next;
     *(stream->next != NULL ? &stream->next->previous : &receiver->last) = stream->previous;
     receiver->stream_count--;
@@ -137,12 +184,15 @@ static struct receive_stream *recognise(struct media_receiver *receiver, const s
         rtp_get_token(element, rid);
     for (struct receive_stream *stream = receiver->streams; stream != NULL; stream = stream->next) {
         const struct receive_stream_config *config = &stream->config;
-        bool media = packet->payload_type == config->payload_type && config->ssrc == 0;
+        bool recalled = stream->packets == 0 && rid[0] != '\0';
+        bool media = packet->payload_type == config->payload_type && (config->ssrc == 0 || recalled);
         bool repair =
             config->rtx_payload_type != 0 && packet->payload_type == config->rtx_payload_type && config->rtx_ssrc == 0;
         bool same_mid = mid[0] == '\0' || strcmp(mid, config->mid) == 0;
         if ((media || repair) && same_mid && strcmp(rid, config->rid) == 0) {
             *rtx = repair && !media;
+            if (media)
+                forget_ssrcs(receiver, stream);
             return stream;
         }
     }

@@ -15,14 +15,24 @@
 #include "rtc/rtp_extensions.h"
 #include "rtc/twcc.h"
 
-enum { MEDIA_RECEIVER_STREAMS_MAX = 1024 };
+enum { MEDIA_RECEIVER_STREAMS_MAX = 1024, MEDIA_RECEIVER_MEMORIES = 12 };
+
+/* By which SSRCs a simulcast layer came that is no longer received. Browsers tell its RID only until a report has
+ * acknowledged it (RFC 8852, section 3.3), so when the layer comes back nothing else says which it is. */
+struct receive_memory {
+    char mid[RTP_TOKEN_CAP];
+    char rid[RTP_TOKEN_CAP];
+    uint32_t ssrc, rtx_ssrc;
+};
 
 struct media_receiver {
     struct rtp_extension_map extensions;
     struct receive_stream *streams; /* all, a list */
     struct receive_stream *last;
     size_t stream_count;
-    struct receive_ssrc *ssrcs;     /* hash table: media and RTX SSRCs to streams */
+    struct receive_ssrc *ssrcs;      /* hash table: media and RTX SSRCs to streams */
+    struct receive_memory *memories; /* MEDIA_RECEIVER_MEMORIES of them, or NULL */
+    size_t next_memory;
     struct twcc_recorder *recorder; /* NULL until a packet has a transport-wide number */
     nanos rtt;
     nanos nack_deadline;
