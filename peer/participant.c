@@ -236,6 +236,16 @@ static void on_joined(struct participant *p, struct room_message *message, nanos
         start_call(p, p->joined.peers[i], true, now);
 }
 
+static void hear(struct participant *p, const struct room_message *message, nanos now)
+{
+    bool about_room = message->type == ROOM_PEER_JOINED || message->type == ROOM_PEER_LEFT ||
+                      message->type == ROOM_MUTE || message->type == ROOM_SPEAKER;
+    if (message->type == ROOM_PEER_LEFT && p->config.shape == CALL_MESH)
+        end_call(p, message->peer, now);
+    if (about_room && p->config.callbacks->told != NULL)
+        p->config.callbacks->told(p->config.user, p, message, now);
+}
+
 static void for_a_call(struct participant *p, const struct room_message *message, nanos now)
 {
     struct error error;
@@ -261,13 +271,13 @@ static void received(void *user, struct world_channel *channel, const char *text
     }
     if (message.type == ROOM_JOINED && !p->is_joined)
         on_joined(p, &message, now);
-    else if (message.type == ROOM_PEER_LEFT && p->config.shape == CALL_MESH)
-        end_call(p, message.peer, now);
     else if (message.type == ROOM_ERROR)
         fail(p, message.reason, now);
     else if (p->is_joined && (message.type == ROOM_OFFER || message.type == ROOM_ANSWER ||
                               message.type == ROOM_CANDIDATE || message.type == ROOM_CANDIDATES_END))
         for_a_call(p, &message, now);
+    else
+        hear(p, &message, now);
     room_message_clear(&message);
     set_timer(p);
 }
@@ -328,6 +338,8 @@ void participant_destroy(struct participant *p)
     room_message_clear(&p->joined);
     free(p);
 }
+
+void participant_say(struct participant *p, const struct room_message *message) { send_message(p, message); }
 
 void participant_leave(struct participant *p, nanos now)
 {

@@ -25,6 +25,8 @@ struct participant_callbacks {
     void (*frame)(void *user, struct participant *participant, struct remote_track *track,
                   const struct received_frame *frame, nanos now);
     void (*data)(void *user, struct participant *participant, const struct data_report *report, nanos now);
+    /* Of the room: `peer-joined`, `peer-left`, `mute` or `speaker`. */
+    void (*told)(void *user, struct participant *participant, const struct room_message *message, nanos now);
     /* It can't go on: refused, or the signalling broke. */
     void (*failed)(void *user, struct participant *participant, const char *reason, nanos now);
 };
@@ -56,6 +58,9 @@ struct participant *participant_create(const struct participant_config *config, 
 
 /* Is gone without a word. */
 void participant_destroy(struct participant *participant);
+
+/* Says `layout`, `watch` or `mute` to the server, once it has let the participant in. */
+void participant_say(struct participant *participant, const struct room_message *message);
 
 /* Says goodbye to everyone. */
 void participant_leave(struct participant *participant, nanos now);

@@ -5,7 +5,8 @@
 #include <string.h>
 
 static const char *const type_names[ROOM_MESSAGE_TYPES] = {
-    "join", "joined", "peer-joined", "peer-left", "offer", "answer", "candidate", "candidates-end", "leave", "error",
+    "join",           "joined", "peer-joined", "peer-left", "offer", "answer", "candidate",
+    "candidates-end", "leave",  "error",       "layout",    "watch", "mute",   "speaker",
 };
 
 /* The texts that each type must have. */
@@ -16,6 +17,8 @@ enum {
     HAS_SDP = 8,
     HAS_CANDIDATE = 16,
     HAS_REASON = 32,
+    HAS_LAYOUT = 64,
+    HAS_TRACK = 128,
 };
 static const int required[ROOM_MESSAGE_TYPES] = {
     [ROOM_JOIN] = HAS_ROOM | HAS_PEER | HAS_TOPOLOGY,
@@ -25,6 +28,9 @@ static const int required[ROOM_MESSAGE_TYPES] = {
     [ROOM_ANSWER] = HAS_SDP,
     [ROOM_CANDIDATE] = HAS_CANDIDATE,
     [ROOM_ERROR] = HAS_REASON,
+    [ROOM_LAYOUT] = HAS_LAYOUT,
+    [ROOM_MUTE] = HAS_TRACK,
+    [ROOM_SPEAKER] = HAS_PEER,
 };
 
 static bool refuse(struct room_message *message, struct error *error, const char *what)
@@ -77,6 +83,38 @@ static bool read_ice_servers(struct room_message *message, const json_t *list)
     return true;
 }
 
+/* A number from 0 to `max`; −1 when there is none. False when it is something else. */
+static bool read_number(const json_t *json, const char *key, int32_t max, int32_t *out)
+{
+    const json_t *value = json_object_get(json, key);
+    *out = -1;
+    if (value == NULL || json_is_null(value))
+        return true;
+    json_int_t number = json_integer_value(value);
+    if (!json_is_integer(value) || number < 0 || number > max)
+        return false;
+    *out = (int32_t)number;
+    return true;
+}
+
+static bool read_tracks(struct room_message *message, const json_t *list)
+{
+    size_t count = json_array_size(list);
+    if (!json_is_array(list) || count > ROOM_TRACKS_MAX)
+        return false;
+    message->tracks = calloc(count > 0 ? count : 1, sizeof *message->tracks);
+    for (size_t i = 0; message->tracks != NULL && i < count; i++) {
+        const json_t *entry = json_array_get(list, i);
+        struct room_track *track = &message->tracks[message->track_count++];
+        track->peer = json_string_value(json_object_get(entry, "peer"));
+        track->track = json_string_value(json_object_get(entry, "track"));
+        if (track->peer == NULL || track->track == NULL ||
+            !read_number(entry, "height", ROOM_HEIGHT_MAX, &track->height))
+            return false;
+    }
+    return message->tracks != NULL;
+}
+
 bool room_message_read(struct room_message *message, const char *text, size_t len, struct error *error)
 {
     json_error_t why;
@@ -100,6 +138,8 @@ bool room_message_read(struct room_message *message, const char *text, size_t le
         {"sdp", &message->sdp, HAS_SDP},
         {"candidate", &message->candidate, HAS_CANDIDATE},
         {"reason", &message->reason, HAS_REASON},
+        {"layout", &message->layout, HAS_LAYOUT},
+        {"track", &message->track, HAS_TRACK},
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         *texts[i].value = json_string_value(json_object_get(json, texts[i].key));
@@ -110,6 +150,15 @@ bool room_message_read(struct room_message *message, const char *text, size_t le
         return refuse(message, error, "peers");
     if (!read_ice_servers(message, json_object_get(json, "ice_servers")))
         return refuse(message, error, "ice_servers");
+    if (!read_number(json, "height", ROOM_HEIGHT_MAX, &message->height))
+        return refuse(message, error, "height");
+    if (!read_number(json, "videos", ROOM_PEERS_MAX, &message->videos))
+        return refuse(message, error, "videos");
+    message->muted = json_is_true(json_object_get(json, "muted"));
+    if (message->type == ROOM_MUTE && !json_is_boolean(json_object_get(json, "muted")))
+        return refuse(message, error, "muted");
+    if (message->type == ROOM_WATCH && !read_tracks(message, json_object_get(json, "tracks")))
+        return refuse(message, error, "tracks");
     return true;
 }
 
@@ -117,6 +166,7 @@ void room_message_clear(struct room_message *message)
 {
     json_decref(message->owner);
     free(message->peers);
+    free(message->tracks);
     memset(message, 0, sizeof *message);
 }
 
@@ -124,6 +174,25 @@ static void put(json_t *json, const char *key, const char *value)
 {
     if (value != NULL)
         json_object_set_new(json, key, json_string(value));
+}
+
+static void put_number(json_t *json, const char *key, int32_t value)
+{
+    if (value >= 0)
+        json_object_set_new(json, key, json_integer(value));
+}
+
+static void put_tracks(json_t *json, const struct room_message *message)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < message->track_count; i++) {
+        json_t *entry = json_object();
+        put(entry, "peer", message->tracks[i].peer);
+        put(entry, "track", message->tracks[i].track);
+        put_number(entry, "height", message->tracks[i].height);
+        json_array_append_new(list, entry);
+    }
+    json_object_set_new(json, "tracks", list);
 }
 
 char *room_message_write(const struct room_message *message, size_t *len)
@@ -138,6 +207,16 @@ char *room_message_write(const struct room_message *message, size_t *len)
     put(json, "sdp", message->sdp);
     put(json, "candidate", message->candidate);
     put(json, "reason", message->reason);
+    put(json, "layout", message->layout);
+    put(json, "track", message->track);
+    if (message->type == ROOM_LAYOUT) {
+        put_number(json, "height", message->height);
+        put_number(json, "videos", message->videos);
+    }
+    if (message->type == ROOM_WATCH)
+        put_tracks(json, message);
+    if (message->type == ROOM_MUTE)
+        json_object_set_new(json, "muted", json_boolean(message->muted));
     if (message->type == ROOM_JOINED) {
         json_t *peers = json_array();
         for (size_t i = 0; i < message->peer_count; i++)

@@ -9,12 +9,17 @@
  *         | offer, answer, candidate, candidates-end                    |
  *         | <== mesh: `to` and `from` name the other participant =====> |
  *         | <== sfu: without them ====> |                               |
+ *         | layout, watch               |                               |
+ *         | ===== sfu =====> | speaker  |                               |
+ *         | mute                        | mute                          |
+ *         | --------------------------> | ----------------------------> |
  */
 #ifndef CONFAB_RTC_ROOM_MESSAGE_H
 #define CONFAB_RTC_ROOM_MESSAGE_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/error.h"
 
@@ -28,11 +33,15 @@ enum room_message_type {
     ROOM_CANDIDATE,      /* candidate, "candidate:…" as in RFC 8839; mesh: to or from */
     ROOM_CANDIDATES_END, /* mesh: to or from */
     ROOM_LEAVE,
-    ROOM_ERROR, /* reason */
+    ROOM_ERROR,   /* reason */
+    ROOM_LAYOUT,  /* layout; height and videos if they are not negative */
+    ROOM_WATCH,   /* tracks */
+    ROOM_MUTE,    /* track, muted; from the server: peer */
+    ROOM_SPEAKER, /* peer */
     ROOM_MESSAGE_TYPES,
 };
 
-enum { ROOM_PEERS_MAX = 1024, ROOM_ICE_SERVERS_MAX = 8 };
+enum { ROOM_PEERS_MAX = 1024, ROOM_ICE_SERVERS_MAX = 8, ROOM_TRACKS_MAX = 1024, ROOM_HEIGHT_MAX = 16384 };
 
 /* As RTCIceServer has it: one URL each (RFC 7064, RFC 7065), "stun:192.0.2.1:3478",
  * "turn:192.0.2.1:3478?transport=udp", "turns:192.0.2.1:443?transport=tcp". */
@@ -42,10 +51,22 @@ struct room_ice_server {
     const char *credential;
 };
 
+/* What a track is worth to its receiver. */
+struct room_track {
+    const char *peer;
+    const char *track; /* "audio", "video" or "screen" */
+    int32_t height;    /* of the picture as it is shown, in pixels; 0: not at all; negative: as the layout has it */
+};
+
 /* Texts that a type doesn't have are NULL. */
 struct room_message {
     enum room_message_type type;
-    const char *room, *peer, *topology, *from, *to, *sdp, *candidate, *reason;
+    const char *room, *peer, *topology, *from, *to, *sdp, *candidate, *reason, *layout, *track;
+    int32_t height; /* of all that is shown, in pixels; negative: not told */
+    int32_t videos; /* at most so many cameras; negative: all */
+    bool muted;
+    struct room_track *tracks;
+    size_t track_count;
     const char **peers;
     size_t peer_count;
     struct room_ice_server ice_servers[ROOM_ICE_SERVERS_MAX];

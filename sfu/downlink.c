@@ -4,6 +4,7 @@
 #include <utlist.h>
 
 #include "sfu/layer_allocator.h"
+#include "sfu/layout.h"
 #include "sfu/publication.h"
 #include "sfu/sfu_participant.h"
 #include "sfu/sfu_state.h"
@@ -17,15 +18,10 @@
 #define WANTED_RISE 1.15
 #define WANTED_FALL 0.7
 
-enum { RANKS = 3 };
+/* The most important first: a shared screen, then whoever spoke last (sfu_room_hear has them in that order). */
+enum { RANKS = 2 };
 
-/* The most important first: a shared screen, whoever speaks, the others in the order in which they came. */
-static int rank_of(const struct subscription *s)
-{
-    if (s->publication->kind == PUBLICATION_SCREEN)
-        return 0;
-    return s->publication->publisher == s->publication->publisher->room->speaker ? 1 : 2;
-}
+static int rank_of(const struct subscription *s) { return s->publication->kind == PUBLICATION_SCREEN ? 0 : 1; }
 
 static bool make_room(struct sfu *sfu, size_t count)
 {
@@ -46,9 +42,19 @@ static bool make_room(struct sfu *sfu, size_t count)
 
 static struct layer_demand demand_of(const struct subscription *s, nanos now)
 {
-    struct layer_demand demand = {.highest = (int)s->publication->layer_count - 1, .current = s->current};
-    for (size_t i = 0; i < s->publication->layer_count; i++)
-        demand.bitrate_bps[i] = publication_layer_bps(s->publication, (int)i, now);
+    int count = (int)s->publication->layer_count;
+    struct layer_demand demand = {.highest = LAYER_NONE, .current = s->current};
+    for (int i = 0; i < count; i++)
+        demand.bitrate_bps[i] = publication_layer_bps(s->publication, i, now);
+    if (s->height == 0)
+        return demand;
+    demand.highest =
+        s->height == LAYOUT_HEIGHT_ANY ? count - 1 : publication_layer_of_height(s->publication, s->height);
+    int lowest_sent = 0;
+    while (lowest_sent < count - 1 && demand.bitrate_bps[lowest_sent] == 0)
+        lowest_sent++;
+    if (demand.highest < lowest_sent)
+        demand.highest = lowest_sent;
     return demand;
 }
 
@@ -80,6 +86,7 @@ nanos downlink_share(struct sfu_participant *p, nanos now)
     }
     if (videos == 0 || !make_room(sfu, videos))
         return NANOS_NEVER;
+    layout_apply(p);
     size_t count = 0;
     for (int rank = 0; rank < RANKS; rank++) {
         DL_FOREACH2(p->subscriptions, s, of_subscriber.next)

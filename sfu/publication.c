@@ -9,7 +9,7 @@
 #include "sfu/sfu_state.h"
 #include "sfu/subscription.h"
 
-enum { BUFFER_BYTES = 256 * 1024 };
+enum { BUFFER_BYTES = 256 * 1024, HEIGHT_USUAL = 720 };
 #define BUFFER_WINDOW (600 * NANOS_PER_MS) /* two round trips of a bad path */
 #define RATE_WINDOW (500 * NANOS_PER_MS)
 #define SILENCE NANOS_PER_S /* a layer without packets for so long isn't sent */
@@ -63,10 +63,18 @@ void publication_destroy(struct publication *publication, nanos now)
     free(publication);
 }
 
-const char *publication_track_id(const struct publication *publication)
+static const char *const track_ids[] = {
+    [PUBLICATION_AUDIO] = "audio", [PUBLICATION_VIDEO] = "video", [PUBLICATION_SCREEN] = "screen"};
+
+const char *publication_track_id(const struct publication *publication) { return track_ids[publication->kind]; }
+
+int publication_kind_of(const char *track_id)
 {
-    static const char *const names[] = {"audio", "video", "screen"};
-    return names[publication->kind];
+    for (int kind = PUBLICATION_AUDIO; kind <= PUBLICATION_SCREEN; kind++) {
+        if (strcmp(track_ids[kind], track_id) == 0)
+            return kind;
+    }
+    return -1;
 }
 
 /* --- rates ----------------------------------------------------------------------------------------------------------- */
@@ -120,6 +128,27 @@ int64_t publication_layer_bps(const struct publication *publication, int layer, 
     return bps > 0 ? bps : 1;
 }
 
+/* Before a key frame has told: as cameras usually have it. */
+static int32_t height_of(const struct publication *publication, size_t layer)
+{
+    uint16_t known = publication->layers[layer].height;
+    return known > 0 ? known : HEIGHT_USUAL >> (publication->layer_count - 1 - layer);
+}
+
+int publication_layer_of_height(const struct publication *publication, int32_t height)
+{
+    int layer = 0;
+    int top = (int)publication->layer_count - 1;
+    while (layer < top && (int64_t)height_of(publication, (size_t)layer) * 4 < (int64_t)height * 3)
+        layer++;
+    return layer;
+}
+
+bool publication_is_muted(const struct publication *publication)
+{
+    return (publication->publisher->muted & 1u << publication->kind) != 0;
+}
+
 /* --- packets --------------------------------------------------------------------------------------------------------- */
 
 void publication_read_packet(struct publication *publication, int layer, const struct rtp_packet *packet,
@@ -131,9 +160,20 @@ void publication_read_packet(struct publication *publication, int layer, const s
         out->has_vp8 = out->forwardable = vp8_parse(&out->vp8, packet->payload, packet->payload_len);
         out->starts_key_frame = out->has_vp8 && out->vp8.frame_start && out->vp8.key_frame;
     }
+    if (publication->kind == PUBLICATION_AUDIO)
+        out->starts_key_frame = out->forwardable; /* one can always begin to listen */
     if (out->forwardable)
         memcpy(payload, packet->payload, packet->payload_len);
     out->media = (struct media_packet){.marker = packet->marker, .payload = payload};
+}
+
+/* True when the height is another one now. */
+static bool note_height(struct publication_layer *layer, const struct forwarded_packet *forwarded)
+{
+    uint16_t before = layer->height;
+    if (forwarded->vp8.height > 0)
+        layer->height = forwarded->vp8.height;
+    return layer->height != before;
 }
 
 /* When the packet's picture or sound was taken, on our clock as far as the publisher's agrees with it. */
@@ -163,6 +203,8 @@ void publication_packet(struct publication_layer *layer, const struct rtp_packet
         sfu_participant_speaks(publication->publisher, forwarded.media.audio_level, now);
     if (forwarded.starts_key_frame && !recovered)
         layer->key_frame_due = NANOS_NEVER;
+    if (forwarded.starts_key_frame && forwarded.has_vp8)
+        news = note_height(layer, &forwarded) || news;
     DL_FOREACH2(publication->subscriptions, subscription, of_publication.next)
     {
         subscription_forward(subscription, &forwarded, now);
@@ -180,6 +222,8 @@ void publication_packet(struct publication_layer *layer, const struct rtp_packet
 void publication_request_key_frame(struct publication *publication, int layer, bool urgent, nanos now)
 {
     struct publication_layer *wanted = &publication->layers[layer];
+    if (publication->kind == PUBLICATION_AUDIO)
+        return;
     nanos interval = urgent ? KEY_FRAME_INTERVAL_URGENT : KEY_FRAME_INTERVAL;
     nanos due = now;
     if (wanted->key_frame_requested != NANOS_NEVER)

@@ -34,6 +34,7 @@ struct publication_layer {
     uint64_t window_bytes;
     bool measured; /* a window is complete since the layer began */
     int64_t bitrate_bps;
+    uint16_t height;           /* of its last key frame; 0: there was none */
     nanos key_frame_requested; /* when last; NANOS_NEVER: never */
     nanos key_frame_due;       /* when the next request goes out; NANOS_NEVER: none is wanted */
 };
@@ -58,6 +59,8 @@ void publication_destroy(struct publication *publication, nanos now);
 
 /* "audio", "video" or "screen": the track's name in signalling. */
 const char *publication_track_id(const struct publication *publication);
+/* And back: enum publication_kind, −1 when it is none of them. */
+int publication_kind_of(const char *track_id);
 
 /* A packet on its way to the subscriptions. */
 struct forwarded_packet {
@@ -87,6 +90,12 @@ void publication_request_key_frame(struct publication *publication, int layer, b
 /* Sends the requests that are due; the publisher's connection is to be flushed after it. */
 void publication_run(struct publication *publication, nanos now);
 nanos publication_deadline(const struct publication *publication);
+
+/* The lowest layer that is good enough to be shown so high, in pixels (above 0). */
+int publication_layer_of_height(const struct publication *publication, int32_t height);
+
+/* Has the publisher said that it is off? */
+bool publication_is_muted(const struct publication *publication);
 
 /* What a layer takes at the moment, RTP headers included; 0: it isn't being sent. */
 int64_t publication_layer_bps(const struct publication *publication, int layer, nanos now);

@@ -137,6 +137,8 @@ struct sfu_participant *sfu_join(struct sfu *sfu, const char *room, const char *
     p->user = user;
     p->deadline.owner = p;
     p->allocate_due = p->allocated_at = p->connected_at = NANOS_NEVER;
+    p->layout = layout_default();
+    snprintf(p->name, sizeof p->name, "%s", name);
     session_stream_id(p->stream_id, name);
     negotiation_init(&p->negotiation, rng_u64(&sfu->rng) >> 1);
     p->room = sfu_room_enter(sfu, room, p);
@@ -173,6 +175,15 @@ void sfu_message(struct sfu_participant *p, const struct room_message *message, 
         sensible = take_candidate(p, message->candidate, now, &error);
         break;
     case ROOM_CANDIDATES_END:
+        break;
+    case ROOM_LAYOUT:
+        sensible = sfu_participant_set_layout(p, message, now, &error);
+        break;
+    case ROOM_WATCH:
+        sfu_participant_watch(p, message->tracks, message->track_count, now);
+        break;
+    case ROOM_MUTE:
+        sensible = sfu_participant_mute(p, message->track, message->muted, now, &error);
         break;
     default:
         sensible = error_set(&error, ERROR_PROTOCOL, "a message that is not for an SFU");

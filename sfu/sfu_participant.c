@@ -18,6 +18,7 @@ enum {
     MIN_BPS = 30000,
     REALLOCATE_MS = 100,
 };
+#define SPEECH_MIN (500 * NANOS_PER_MS) /* who speaks is the speaker for so long at least */
 
 /* --- callbacks of the connection --------------------------------------------------------------------------------------- */
 
@@ -215,8 +216,65 @@ void sfu_participant_speaks(struct sfu_participant *p, struct rtp_audio_level le
     if (speaker == p || p->loudness < AUDIBLE)
         return;
     bool quiet = speaker == NULL || now - speaker->heard_at > NANOS_PER_S;
-    if (quiet || p->loudness > speaker->loudness + CLEARLY)
-        p->room->speaker = p;
+    bool spoken = speaker != NULL && now - p->room->speaks_since > SPEECH_MIN;
+    if (quiet || (spoken && p->loudness > speaker->loudness + CLEARLY))
+        sfu_room_hear(p->room, p, now);
+}
+
+/* --- what it wants to see ---------------------------------------------------------------------------------------------------- */
+
+bool sfu_participant_set_layout(struct sfu_participant *p, const struct room_message *message, nanos now,
+                                struct error *error)
+{
+    if (!layout_read(&p->layout, message))
+        return error_set(error, ERROR_PROTOCOL, "layout is all, grid or speaker");
+    sfu_participant_reallocate(p, now);
+    return true;
+}
+
+/* One of what a participant may be told to watch, by the name that the subscription's descriptions have. */
+struct wish {
+    char stream_id[SESSION_ID_CAP];
+    const char *track;
+    int32_t height;
+};
+
+static bool is_wished(const struct subscription *s, const struct wish *wish)
+{
+    return strcmp(s->publication->publisher->stream_id, wish->stream_id) == 0 &&
+           strcmp(publication_track_id(s->publication), wish->track) == 0;
+}
+
+void sfu_participant_watch(struct sfu_participant *p, const struct room_track *tracks, size_t count, nanos now)
+{
+    struct subscription *s;
+    for (size_t i = 0; i < count; i++) {
+        struct wish wish = {.track = tracks[i].track, .height = tracks[i].height};
+        session_stream_id(wish.stream_id, tracks[i].peer);
+        DL_FOREACH2(p->subscriptions, s, of_subscriber.next)
+        {
+            if (is_wished(s, &wish))
+                subscription_wish(s, wish.height, now);
+        }
+    }
+}
+
+bool sfu_participant_mute(struct sfu_participant *p, const char *track, bool muted, nanos now, struct error *error)
+{
+    struct publication *publication;
+    struct subscription *s;
+    int kind = publication_kind_of(track);
+    if (kind < 0)
+        return error_set(error, ERROR_PROTOCOL, "track is audio, video or screen");
+    p->muted = (uint8_t)(muted ? p->muted | 1u << kind : p->muted & ~(1u << kind));
+    DL_FOREACH2(p->publications, publication, next)
+    {
+        DL_FOREACH2(publication->subscriptions, s, of_publication.next)
+        {
+            sfu_participant_reallocate(s->subscriber, now);
+        }
+    }
+    return true;
 }
 
 void sfu_participant_withdraw(struct sfu_participant *p, nanos now)

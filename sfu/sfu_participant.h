@@ -9,6 +9,7 @@
 
 #include "base/deadline_heap.h"
 #include "rtc/connection.h"
+#include "sfu/layout.h"
 #include "sfu/sfu.h"
 #include "sfu/sfu_negotiation.h"
 #include "sfu/sfu_room.h"
@@ -32,6 +33,7 @@ struct sfu_participant_links {
 struct sfu_participant {
     struct sfu *sfu;
     struct sfu_room *room;
+    char name[SFU_NAME_CAP];
     char stream_id[SESSION_ID_CAP]; /* its name, as SDP carries it */
     void (*say)(void *user, const struct room_message *message);
     void (*ended)(void *user, nanos now); /* its connection is over, and it has only signalling left; may be NULL */
@@ -53,6 +55,8 @@ struct sfu_participant {
     int64_t wanted_bps; /* as congestion control knows it */
     double loudness;    /* of its audio, smoothed */
     nanos heard_at;
+    uint8_t muted;        /* what it said is off: a bit for each publication_kind */
+    struct layout layout; /* of what it receives */
 
     bool receives; /* subscriptions may be offered to it */
     uint8_t role;  /* enum sfu_role; set before its first offer */
@@ -80,6 +84,16 @@ void sfu_participant_reallocate(struct sfu_participant *participant, nanos now);
 
 /* Audio of it came, so loud. */
 void sfu_participant_speaks(struct sfu_participant *participant, struct rtp_audio_level level, nanos now);
+
+/* How it shows what it receives, all of it or some. False and `error` when that makes no sense. */
+bool sfu_participant_set_layout(struct sfu_participant *participant, const struct room_message *message, nanos now,
+                                struct error *error);
+void sfu_participant_watch(struct sfu_participant *participant, const struct room_track *tracks, size_t count,
+                           nanos now);
+
+/* A track of its own is off, or on again. False and `error` when it has no such kind of track. */
+bool sfu_participant_mute(struct sfu_participant *participant, const char *track, bool muted, nanos now,
+                          struct error *error);
 
 /* Tells the participant what is wrong. */
 void sfu_participant_refuse(struct sfu_participant *participant, const char *reason);

@@ -37,6 +37,49 @@ void sfu_room_leave(struct sfu_room *room, struct sfu_participant *participant)
     free(room);
 }
 
+/* --- speakers ------------------------------------------------------------------------------------------------------------ */
+
+/* Only who talks in our protocol is told; WHIP and WHEP have no words for it. */
+static void tell_speaker(const struct sfu_room *room, const struct sfu_participant *participant)
+{
+    if (participant->role == SFU_MEMBER)
+        participant->say(participant->user, &(struct room_message){.type = ROOM_SPEAKER, .peer = room->speaker->name});
+}
+
+static void put_first(struct publication *publication, nanos now)
+{
+    struct subscription *s;
+    DL_FOREACH2(publication->subscriptions, s, of_publication.next)
+    {
+        struct sfu_participant *subscriber = s->subscriber;
+        DL_DELETE2(subscriber->subscriptions, s, of_subscriber.prev, of_subscriber.next);
+        DL_PREPEND2(subscriber->subscriptions, s, of_subscriber.prev, of_subscriber.next);
+        sfu_participant_reallocate(subscriber, now);
+    }
+}
+
+/* Its tracks come first for whoever receives them, and stay in their order. */
+static void put_all_first(const struct sfu_participant *speaker, nanos now)
+{
+    struct publication *first = speaker->publications;
+    struct publication *publication = first != NULL ? first->previous : NULL; /* the last one */
+    while (publication != NULL) {
+        put_first(publication, now);
+        publication = publication != first ? publication->previous : NULL;
+    }
+}
+
+void sfu_room_hear(struct sfu_room *room, struct sfu_participant *speaker, nanos now)
+{
+    struct sfu_participant *p;
+    room->speaker = speaker;
+    room->speaks_since = now;
+    put_all_first(speaker, now);
+    DL_FOREACH2(room->participants, p, in_room.next) { tell_speaker(room, p); }
+}
+
+/* --- publications ---------------------------------------------------------------------------------------------------------- */
+
 static void subscribe(struct publication *publication, struct sfu_participant *participant, nanos now)
 {
     if (subscription_create(publication, participant) != NULL)
@@ -63,4 +106,8 @@ void sfu_room_subscribe(struct sfu_room *room, struct sfu_participant *participa
             continue;
         DL_FOREACH2(other->publications, publication, next) { subscribe(publication, participant, now); }
     }
+    if (room->speaker == NULL)
+        return;
+    put_all_first(room->speaker, now);
+    tell_speaker(room, participant);
 }

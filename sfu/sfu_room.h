@@ -20,6 +20,7 @@ struct sfu_room {
     struct sfu_participant *participants;
     struct data_topic *data_topics;  /* hash table by label */
     struct sfu_participant *speaker; /* whose video matters most: who is heard; NULL: nobody yet */
+    nanos speaks_since;
     UT_hash_handle hh;
 };
 
@@ -32,5 +33,8 @@ void sfu_room_leave(struct sfu_room *room, struct sfu_participant *participant);
 void sfu_room_publish(struct sfu_room *room, struct publication *publication, nanos now);
 /* A participant that can receive from now on gets everything. */
 void sfu_room_subscribe(struct sfu_room *room, struct sfu_participant *participant, nanos now);
+
+/* A participant is the room's speaker from now on: everyone is told, and its tracks become the most important ones. */
+void sfu_room_hear(struct sfu_room *room, struct sfu_participant *speaker, nanos now);
 
 #endif

@@ -9,6 +9,9 @@
 
 enum { NAME_CAP = 64, SERVER_LIMIT = 100000 };
 
+static const char *const tracks[] = {"audio", "video", "screen"};
+enum { TRACKS = sizeof tracks / sizeof tracks[0] };
+
 struct room {
     char name[NAME_CAP];
     bool sfu;
@@ -23,6 +26,7 @@ struct member {
     struct room *room;
     char name[NAME_CAP];
     struct sfu_participant *participant; /* in an SFU room */
+    uint8_t muted;                       /* a bit for each of `tracks` */
     struct member *previous, *next;      /* of the server's list */
     UT_hash_handle hh;
 };
@@ -70,6 +74,49 @@ static void tell_others(const struct member *about, enum room_message_type type)
     }
 }
 
+/* --- what is muted --------------------------------------------------------------------------------------------------------- */
+
+static void tell_muted(struct member *to, const struct member *about, size_t track)
+{
+    send_message(to, &(struct room_message){.type = ROOM_MUTE,
+                                            .peer = about->name,
+                                            .track = tracks[track],
+                                            .muted = (about->muted & 1u << track) != 0});
+}
+
+/* A newcomer hears what is off. */
+static void tell_all_muted(struct member *member)
+{
+    struct member *other, *next;
+    HASH_ITER(hh, member->room->members, other, next)
+    {
+        for (size_t track = 0; track < TRACKS && other != member; track++) {
+            if ((other->muted & 1u << track) != 0)
+                tell_muted(member, other, track);
+        }
+    }
+}
+
+static void mute(struct member *member, const struct room_message *message, nanos now)
+{
+    struct member *other, *next;
+    size_t track = 0;
+    while (track < TRACKS && strcmp(tracks[track], message->track) != 0)
+        track++;
+    if (track == TRACKS) {
+        refuse(member, "track is audio, video or screen");
+        return;
+    }
+    member->muted = (uint8_t)(message->muted ? member->muted | 1u << track : member->muted & ~(1u << track));
+    HASH_ITER(hh, member->room->members, other, next)
+    {
+        if (other != member)
+            tell_muted(other, member, track);
+    }
+    if (member->participant != NULL)
+        sfu_message(member->participant, message, now);
+}
+
 /* --- joining and leaving --------------------------------------------------------------------------------------------------- */
 
 static void sfu_says(void *user, const struct room_message *message) { send_message(user, message); }
@@ -86,6 +133,7 @@ static void leave_room(struct member *member, nanos now)
     tell_others(member, ROOM_PEER_LEFT);
     HASH_DELETE(hh, room->members, member);
     member->room = NULL;
+    member->muted = 0;
     if (room->members == NULL) {
         HASH_DELETE(hh, member->server->rooms, room);
         free(room);
@@ -158,6 +206,7 @@ static void join(struct member *member, const struct room_message *message, nano
     server->joins++;
     note(member, "join", now);
     tell_others(member, ROOM_PEER_JOINED);
+    tell_all_muted(member);
     if (room->sfu)
         member->participant = sfu_join(server->config.sfu, room->name, member->name, sfu_says, member, now);
 }
@@ -197,6 +246,21 @@ static void handle(struct member *member, struct room_message *message, nanos no
             sfu_message(member->participant, message, now);
         else if (!member->room->sfu)
             pass_on(member, message);
+        break;
+    case ROOM_LAYOUT:
+    case ROOM_WATCH:
+        if (member->room == NULL)
+            refuse(member, "join a room first");
+        else if (member->participant != NULL)
+            sfu_message(member->participant, message, now);
+        else if (!member->room->sfu)
+            refuse(member, "in a mesh everything is sent");
+        break;
+    case ROOM_MUTE:
+        if (member->room == NULL)
+            refuse(member, "join a room first");
+        else
+            mute(member, message, now);
         break;
     default:
         refuse(member, "only the server says this");

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <utlist.h>
 
+#include "sfu/layout.h"
 #include "sfu/sfu_negotiation.h"
 #include "sfu/sfu_participant.h"
 #include "sfu/sfu_state.h"
@@ -22,6 +23,8 @@ struct subscription *subscription_create(struct publication *publication, struct
     s->subscriber = subscriber;
     s->current = s->wanted = s->previous = LAYER_NONE;
     s->key_frame_forwarded = NANOS_NEVER;
+    s->wish = -1;
+    s->height = LAYOUT_HEIGHT_ANY;
     DL_APPEND2(publication->subscriptions, s, of_publication.prev, of_publication.next);
     DL_APPEND2(subscriber->subscriptions, s, of_subscriber.prev, of_subscriber.next);
     subscriber->sfu->statistics.subscriptions++;
@@ -78,10 +81,8 @@ void subscription_start(struct subscription *s, const struct send_stream_config 
     const struct sequence_rewriter_config rewriter =
         numbers != NULL ? *numbers : random_numbers(&s->subscriber->sfu->rng, stream.clock_rate);
     sequence_rewriter_init(&s->rewriter, &rewriter);
-    if (s->publication->kind == PUBLICATION_AUDIO) {
-        sequence_rewriter_switch(&s->rewriter, 0, NULL, NULL);
-        use_layers(s, 0, 0);
-    }
+    if (s->publication->kind == PUBLICATION_AUDIO && s->wish != 0)
+        use_layers(s, LAYER_NONE, 0);
     sfu_participant_reallocate(s->subscriber, now);
 }
 
@@ -104,8 +105,17 @@ void subscription_want(struct subscription *s, int layer, nanos now)
         s->switched_at = now;
     }
     use_layers(s, layer == LAYER_NONE ? LAYER_NONE : s->current, layer);
-    if (layer != s->current)
+    if (layer != s->current && layer != LAYER_NONE)
         publication_request_key_frame(s->publication, layer, s->current == LAYER_NONE, now);
+}
+
+void subscription_wish(struct subscription *s, int32_t height, nanos now)
+{
+    s->wish = height;
+    if (s->publication->kind == PUBLICATION_AUDIO)
+        subscription_want(s, height == 0 ? LAYER_NONE : 0, now);
+    else
+        sfu_participant_reallocate(s->subscriber, now);
 }
 
 static bool clock_of(const struct subscription *s, int layer, struct rtp_clock *clock)

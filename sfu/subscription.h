@@ -24,6 +24,8 @@ struct subscription {
     bool has_section;           /* of the subscriber's session */
     bool refused;               /* by the subscriber: it isn't offered again */
     bool started;               /* something was forwarded */
+    int32_t wish;               /* the subscriber's own for this one: as room_track's height */
+    int32_t height;             /* wanted, 0 for nothing; see sfu/layout.h */
     int current;                /* the layer forwarded, or LAYER_NONE */
     int wanted;
     int previous; /* the layer before, whose late packets still count for a while */
@@ -42,6 +44,9 @@ void subscription_destroy(struct subscription *subscription, nanos now);
 void subscription_start(struct subscription *subscription, const struct send_stream_config *config,
                         const struct sequence_rewriter_config *numbers, nanos now);
 void subscription_stop(struct subscription *subscription);
+
+/* The subscriber tells how large it shows this one, as room_track's height. */
+void subscription_wish(struct subscription *subscription, int32_t height, nanos now);
 
 /* Chooses a layer; LAYER_NONE pauses. */
 void subscription_want(struct subscription *subscription, int layer, nanos now);

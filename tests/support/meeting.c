@@ -85,11 +85,25 @@ static void on_data(void *user, struct participant *participant, const struct da
     }
 }
 
+static void on_told(void *user, struct participant *participant, const struct room_message *message, nanos now)
+{
+    struct person *person = user;
+    (void)participant, (void)now;
+    if (message->type == ROOM_SPEAKER) {
+        snprintf(person->speaker, sizeof person->speaker, "%s", message->peer);
+        person->speakers++;
+    } else if (message->type == ROOM_MUTE) {
+        snprintf(person->muted, sizeof person->muted, "%s %s %s", message->peer, message->track,
+                 message->muted ? "off" : "on");
+    }
+}
+
 static const struct participant_callbacks callbacks = {.call_state = on_state,
                                                        .track_added = on_track,
                                                        .track_removed = on_track_gone,
                                                        .frame = on_frame,
                                                        .data = on_data,
+                                                       .told = on_told,
                                                        .failed = on_failed};
 
 /* --- the network ---------------------------------------------------------------------------------------------------- */

@@ -43,6 +43,9 @@ struct person {
     struct narrowing down, up;
     uint32_t connected;
     char failure[200];
+    char speaker[SESSION_ID_CAP]; /* who speaks, as it was told last */
+    unsigned speakers;            /* how often */
+    char muted[100];              /* the last it was told: "p1 audio off" */
     struct {
         uint32_t sent, received, files_sent, files, closed;
         uint32_t damaged; /* messages and files that are not what was sent */
