@@ -9,6 +9,7 @@
 
 #include "base/bytes.h"
 #include "base/message_queue.h"
+#include "rtc/dtls_record.h"
 
 #define MTU_MIN 256
 #define INITIAL_TIMEOUT_DEFAULT (200 * NANOS_PER_MS)
@@ -20,8 +21,8 @@
 /* Records of the next epoch that OpenSSL may set aside until the handshake is done; it gives each a buffer of 17 KiB. */
 #define EARLY_RECORDS_MAX 32
 
-#define RECORD_HEADER_LEN 13
-#define RECORD_PLAINTEXT_MAX 16384 /* RFC 6347, section 4.1 */
+#define GCM_OVERHEAD (8 + 16) /* nonce and tag: RFC 5288, section 3 */
+#define CHACHA20_OVERHEAD 16  /* tag: RFC 7905, section 2 */
 
 enum dtls_state {
     STATE_NEW, /* a client that has not spoken yet */
@@ -41,14 +42,15 @@ struct dtls {
     SSL *ssl;
     struct message_queue out;
     struct message_queue in;
-    const uint8_t *datagram; /* what the BIO has yet to read */
-    size_t datagram_len;
-    nanos deadline; /* of the retransmission timer */
+    const uint8_t *datagram; /* what the BIO has yet to read, */
+    size_t datagram_len;     /* 0 when there is nothing */
+    nanos deadline;          /* of the retransmission timer */
     uint32_t initial_timeout_us;
     uint16_t mtu;
     uint8_t state;
     uint8_t pending;
     uint8_t early_records;
+    bool admitted;   /* something in the datagram was worth OpenSSL's while */
     bool data_taken; /* the first of `in` was handed out and is to be dropped */
     bool is_client;
     void (*keylog)(void *user, const char *line);
@@ -60,25 +62,66 @@ struct dtls {
 
 /* --- the BIO: one write is one datagram, one read is one datagram ------------------------------------------------- */
 
+/* OpenSSL fits the flight's last record, which is sealed, into a datagram without counting what sealing adds, so it can
+ * be up to 24 bytes longer than the MTU: such a one is divided between two records. When the queue is full the datagram
+ * is lost; the timer or SCTP will send it again. */
 static int bio_write(BIO *bio, const char *data, int len)
 {
     struct dtls *dtls = BIO_get_data(bio);
-    /* When the queue is full the datagram is lost; the timer or SCTP will send it again. */
-    message_queue_push(&dtls->out, &(struct message_tag){0}, data, (size_t)len);
+    const uint8_t *begin = (const uint8_t *)data;
+    const uint8_t *at = begin;
+    size_t left = (size_t)len;
+    struct dtls_record record;
+    while (dtls_record_next(&at, &left, &record)) {
+        if (at - begin > dtls->mtu && record.bytes > begin) {
+            message_queue_push(&dtls->out, &(struct message_tag){0}, begin, (size_t)(record.bytes - begin));
+            begin = record.bytes;
+        }
+    }
+    message_queue_push(&dtls->out, &(struct message_tag){0}, begin, (size_t)(at + left - begin));
     return len;
+}
+
+/* What the agreed cipher adds to a fragment in bytes, 0 before one is agreed. */
+static size_t overhead_of(const struct dtls *dtls)
+{
+    const SSL_CIPHER *cipher =
+        dtls->state == STATE_HANDSHAKING ? SSL_get_pending_cipher(dtls->ssl) : SSL_get_current_cipher(dtls->ssl);
+    if (cipher == NULL)
+        return 0;
+    return SSL_CIPHER_get_cipher_nid(cipher) == NID_chacha20_poly1305 ? CHACHA20_OVERHEAD : GCM_OVERHEAD;
+}
+
+/* May OpenSSL see it? Of records of the next epoch, which it sets aside until it has their keys, only so many. */
+static bool admits(struct dtls *dtls, const struct dtls_record *record)
+{
+    if (!dtls_record_is_sane(record, record->epoch > 0 ? overhead_of(dtls) : 0))
+        return false;
+    if (dtls->state != STATE_HANDSHAKING || record->epoch == 0)
+        return true;
+    if (dtls->early_records == EARLY_RECORDS_MAX)
+        return false;
+    dtls->early_records++;
+    return true;
 }
 
 static int bio_read(BIO *bio, char *buf, int cap)
 {
     struct dtls *dtls = BIO_get_data(bio);
     BIO_clear_retry_flags(bio);
-    if (dtls->datagram == NULL) {
+    size_t len = 0;
+    struct dtls_record record;
+    while (dtls_record_next(&dtls->datagram, &dtls->datagram_len, &record)) {
+        if (len + record.len <= (size_t)cap && admits(dtls, &record)) {
+            memcpy(buf + len, record.bytes, record.len);
+            len += record.len;
+        }
+    }
+    if (len == 0) {
         BIO_set_retry_read(bio);
         return -1;
     }
-    size_t len = dtls->datagram_len < (size_t)cap ? dtls->datagram_len : (size_t)cap;
-    memcpy(buf, dtls->datagram, len);
-    dtls->datagram = NULL;
+    dtls->admitted = true;
     return (int)len;
 }
 
@@ -274,7 +317,7 @@ static void fail(struct dtls *dtls)
 
 static void read_records(struct dtls *dtls)
 {
-    uint8_t record[RECORD_PLAINTEXT_MAX];
+    uint8_t record[DTLS_PLAINTEXT_MAX];
     for (;;) {
         int len = SSL_read(dtls->ssl, record, sizeof record);
         if (len > 0) {
@@ -326,39 +369,18 @@ static void run(struct dtls *dtls)
         read_records(dtls);
 }
 
-/* Has this datagram records of the next epoch, and too many came already?
- *
- *     0      1         3       5                 11       13
- *     | type | version | epoch | sequence number | length | fragment …          (RFC 6347, section 4.1) */
-static bool too_many_early_records(struct dtls *dtls, const uint8_t *data, size_t len)
-{
-    while (len >= RECORD_HEADER_LEN) {
-        if (bytes_get16(data + 3) != 0 && ++dtls->early_records > EARLY_RECORDS_MAX) {
-            dtls->early_records = EARLY_RECORDS_MAX;
-            return true;
-        }
-        size_t record_len = RECORD_HEADER_LEN + (size_t)bytes_get16(data + 11);
-        if (record_len > len)
-            break;
-        data += record_len;
-        len -= record_len;
-    }
-    return false;
-}
-
 int dtls_read(struct dtls *dtls, const uint8_t *data, size_t len, nanos now)
 {
     if (!dtls_is(data, len) || dtls->state == STATE_OVER || dtls->state == STATE_NEW)
         return -1;
-    if (dtls->state == STATE_HANDSHAKING && too_many_early_records(dtls, data, len))
-        return -1;
     begin(dtls);
     dtls->datagram = data;
     dtls->datagram_len = len;
+    dtls->admitted = false;
     run(dtls);
-    dtls->datagram = NULL;
+    dtls->datagram_len = 0;
     end(dtls, now);
-    return 0;
+    return dtls->admitted ? 0 : -1;
 }
 
 /* OpenSSL's timer runs on gettimeofday, which in the sim world is virtual. */

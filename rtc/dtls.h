@@ -67,7 +67,8 @@ struct dtls *dtls_create(const struct dtls_config *config, struct error *error);
 /* Sends nothing: see dtls_close. NULL is ignored. */
 void dtls_destroy(struct dtls *dtls);
 
-/* A datagram arrived. 0: taken; -1: not DTLS, or the connection is over. */
+/* A datagram arrived. 0: taken; -1: not DTLS, without a valid record, or the connection is over. Invalid records are
+ * discarded silently (RFC 6347, section 4.1.2.7). */
 int dtls_read(struct dtls *dtls, const uint8_t *data, size_t len, nanos now);
 
 /* The next datagram to send, copied into `buf` (which needs room for the MTU); its length, 0 when there is none. Also
