@@ -31,7 +31,7 @@ SIMLIB = $(BUILD)/libns3c.so
 EXAMPLES = $(patsubst sim/examples/%.c,$(BUILD)/examples/%,$(wildcard sim/examples/*.c))
 endif
 
-FLOORS = base world rtc peer sfu sim loadgen analyzers report
+FLOORS = base world rtc peer sfu sim loadgen loadgen/adapters analyzers report
 SOURCES = $(foreach floor,$(FLOORS),$(wildcard $(floor)/*.c))
 OBJECTS = $(SOURCES:%.c=$(BUILD)/%.o)
 CLI_OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard cli/*.c)) $(BUILD)/pages.o

@@ -18,7 +18,7 @@ struct web_channel {
     struct web_connection *connection; /* NULL once that is gone */
     const struct web_channel_callbacks *callbacks;
     void *user;
-    bool ours;     /* we connected */
+    bool takes_binary;
     bool starting; /* inside web_channel_connect */
     bool open;
     bool released; /* its owner closed it: nothing is called back */
@@ -110,7 +110,7 @@ static int take_piece(struct web_channel *channel, const char *data, size_t len)
     bool last = lws_is_final_fragment(wsi) != 0 && lws_remaining_packet_payload(wsi) == 0;
     if (channel->ended || channel->released)
         return 0;
-    if (lws_frame_is_binary(wsi) != 0)
+    if (lws_frame_is_binary(wsi) != 0 && !channel->takes_binary)
         return refuse_message(channel, LWS_CLOSE_STATUS_UNACCEPTABLE_OPCODE, "messages are text");
     if (len > WEB_CHANNEL_MESSAGE_MAX - channel->incoming_len)
         return refuse_message(channel, LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE, "the message is too long");
@@ -192,6 +192,7 @@ static void closed(struct web_channel *channel)
 int web_channel_event(struct web_connection *connection, enum lws_callback_reasons reason, void *in, size_t len)
 {
     struct web_channel *channel = connection->channel;
+    char text[128];
     if (reason == LWS_CALLBACK_ESTABLISHED)
         return established(connection);
     if (channel == NULL)
@@ -207,7 +208,8 @@ int web_channel_event(struct web_connection *connection, enum lws_callback_reaso
     case LWS_CALLBACK_CLIENT_WRITEABLE:
         return write_next(channel);
     case LWS_CALLBACK_CLIENT_CONNECTION_ERROR:
-        note_reason(channel, in != NULL ? in : "", in != NULL ? strnlen(in, 100) : 0);
+        web_connection_error(connection, in, len, text, sizeof text);
+        note_reason(channel, text, strlen(text));
         closed(channel);
         return 0;
     case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
@@ -275,33 +277,29 @@ struct web_channel *web_channel_connect(struct web *web, const struct web_channe
     char host[ADDRESS_TEXT_CAP];
     struct web_channel *channel = calloc(1, sizeof *channel);
     struct web_connection *connection = calloc(1, sizeof *connection);
-    if (web->client == NULL)
-        web->client = web_vhost(web, "client", NULL, NULL, NULL);
-    if (channel == NULL || connection == NULL || web->client == NULL) {
+    struct lws_vhost *vhost = web_client_vhost(web);
+    if (channel == NULL || connection == NULL || vhost == NULL) {
         free(channel);
         free(connection);
         error_set(error, ERROR_SYSTEM, "out of memory");
         return NULL;
     }
     *channel = (struct web_channel){.web = web, .connection = connection, .callbacks = callbacks, .user = user};
-    channel->ours = channel->starting = true;
+    channel->starting = true;
+    channel->takes_binary = target->binary;
     connection->channel = channel;
     address_format_ip(&target->address, address);
     address_format(&target->address, host);
-    int tls = LCCSCF_USE_SSL;
-    if (!target->verify)
-        tls |= LCCSCF_ALLOW_SELFSIGNED | LCCSCF_SKIP_SERVER_CERT_HOSTNAME_CHECK | LCCSCF_ALLOW_EXPIRED |
-               LCCSCF_ALLOW_INSECURE;
     const struct lws_client_connect_info info = {
         .context = web->context,
-        .vhost = web->client,
+        .vhost = vhost,
         .address = address,
         .port = target->address.port,
         .path = target->path != NULL ? target->path : WEB_CHANNEL_PATH,
         .host = target->host != NULL ? target->host : host,
         .protocol = target->subprotocol,
         .local_protocol_name = "confab",
-        .ssl_connection = target->tls ? tls : 0,
+        .ssl_connection = target->tls ? web_client_tls(target->verify) : 0,
         .alpn = "http/1.1",
         .opaque_user_data = connection,
     };

@@ -47,6 +47,7 @@ struct web_channel_target {
     const char *path;        /* with its query; NULL: WEB_CHANNEL_PATH */
     const char *subprotocol; /* NULL: none */
     bool tls;
+    bool binary; /* binary messages are received as texts are; else one ends the channel */
     bool verify; /* the certificate, against the system's authorities; else any will do */
 };
 struct web_channel *web_channel_connect(struct web *web, const struct web_channel_target *target,

@@ -12,11 +12,21 @@
 #include "base/nanos.h"
 #include "world/http_message.h"
 #include "world/web.h"
+#include "world/web_url.h"
 #include "world/world.h"
 
+struct http_fetch;
 struct http_server;
 struct web_channel;
 struct web_channel_listener;
+
+enum { WEB_NAMES_MAX = 16 };
+
+/* A host's name and its address, once looked up. */
+struct web_name {
+    char host[WEB_HOST_CAP];
+    struct address address;
+};
 
 struct web {
     struct world *world;
@@ -25,6 +35,8 @@ struct web {
     struct lws_vhost *client;    /* for what we connect to; NULL until needed */
     struct http_server *servers;
     bool closing;
+    struct web_name names[WEB_NAMES_MAX];
+    size_t name_count;
 };
 
 enum { WEB_REQUEST_HEADERS_MAX = 16 };
@@ -50,6 +62,8 @@ struct web_connection {
     bool secure;
     struct web_exchange *exchange;
     struct web_channel *channel; /* once it is a WebSocket */
+    struct http_fetch *fetch;    /* that we ask by it */
+    bool greeted;                /* of one that we made: our request is on its way */
     nanos since;                 /* when it began to wait or to ask */
     bool waiting;                /* in the server's list of those that must hurry */
     struct web_connection *prev, *next;
@@ -61,9 +75,23 @@ static inline nanos web_now(const struct web *web) { return world_now(web->world
 struct lws_vhost *web_vhost(struct web *web, const char *name, const char *certificate_file, const char *key_file,
                             void *user);
 
+/* The one for what we connect to; NULL when out of memory. */
+struct lws_vhost *web_client_vhost(struct web *web);
+
+/* What libwebsockets calls ssl_connection: TLS, whose certificate is looked at or not. */
+int web_client_tls(bool verify);
+
+/* A host's address, IPv4 before IPv6: a literal, or looked up once (which waits). False and `error` (ERROR_SYSTEM). */
+bool web_resolve(struct web *web, const char *host, uint16_t port, struct address *address, struct error *error);
+
+/* Why libwebsockets could not connect, by what came with its CLIENT_CONNECTION_ERROR; returns `text`. */
+const char *web_connection_error(const struct web_connection *connection, const char *said, size_t len, char *text,
+                                 size_t cap);
+
 /* What libwebsockets says; the result is for it. A connection for which they say −1 is closed. */
 int http_server_event(struct web_connection *connection, enum lws_callback_reasons reason, void *in, size_t len);
 int web_channel_event(struct web_connection *connection, enum lws_callback_reasons reason, void *in, size_t len);
+int http_client_event(struct web_connection *connection, enum lws_callback_reasons reason, void *in, size_t len);
 
 /* Its server is gone. */
 void web_channel_listener_orphan(struct web_channel_listener *listener);

@@ -1,0 +1,3 @@
+#include "loadgen/adapter.h"
+
+const struct adapter *const adapters[] = {NULL};
