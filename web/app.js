@@ -98,10 +98,12 @@ function enter(options) {
   room.addEventListener('channel', ({ channel, connection }) => exchange.attach(channel, connection.peer));
   exchange.addEventListener('chat', ({ from, text }) => addMessage(from, text));
   exchange.addEventListener('transfer', ({ transfer }) => showTransfer(transfer));
-  exchange.addEventListener('state', ({ from, audio, video }) => {
-    stage.states.set(from, { audio, video });
+  room.addEventListener('mute', ({ peer, role, muted }) => {
+    stage.mute(peer, role, muted);
     showStage();
   });
+  room.addEventListener('speaker', ({ peer }) => stage.hear(peer));
+  for (const role of Object.keys(on)) room.mute(role, !on[role]);
   $('title').textContent = options.room;
   $('topology').textContent = options.topology === 'mesh' ? 'Mesh' : 'SFU';
   $('lobby').hidden = true;
@@ -116,7 +118,7 @@ function enter(options) {
 function exit(reason) {
   room = null;
   for (const role of [...tracks.keys()]) switchOff(role);
-  stage.states.clear();
+  stage.clear();
   known.clear();
   showPanel(null);
   $('messages').replaceChildren();
@@ -135,7 +137,7 @@ function showPeers() {
   if (room.state === 'joined') $('status').textContent = count === 1 ? 'only you' : `${count} people`;
   const came = [...room.peers].filter((peer) => !known.has(peer));
   const left = [...known].filter((peer) => !room.peers.has(peer));
-  for (const peer of left) stage.states.delete(peer);
+  for (const peer of left) stage.forget(peer);
   known.clear();
   for (const peer of room.peers) known.add(peer);
   if (room.state === 'joined' && came.length) speak(`${came.join(', ')} came`);
@@ -170,7 +172,7 @@ function showDevices() {
   show('mic', 'audio', 'Microphone');
   show('camera', 'video', 'Camera');
   show('screen', 'screen', 'Screen sharing');
-  exchange?.tell({ ...on });
+  for (const role of Object.keys(on)) room?.mute(role, !on[role]);
   showStage();
 }
 
@@ -381,6 +383,8 @@ $('panel').addEventListener('keydown', ({ key }) => {
 
 // --- layout -----------------------------------------------------------------------------------------------------------
 
+stage.onheights = () => room?.watch(stage.heights(room.tracks()));
+
 stage.onlayout = (layout) => {
   $('layout').setAttribute('aria-pressed', String(layout === 'speaker'));
   setIcon($('layout'), layout === 'speaker' ? 'grid' : 'speaker');
@@ -473,4 +477,5 @@ fillLobby();
 window.confab = {
   get room() { return room; },
   get exchange() { return exchange; },
+  get stage() { return stage; },
 };

@@ -1,4 +1,4 @@
-// Chat, files and small news (who is muted) over two data channels, as docs/room-protocol.md says. In a mesh each
+// Chat and files over two data channels, as docs/room-protocol.md says. In a mesh each
 // connection has its own pair; at the SFU there is one pair, and what is sent there goes to everyone who has it open.
 
 export const CHAT = 'confab-chat';
@@ -36,14 +36,12 @@ function drained(channel) {
 }
 
 /**
- * Events: 'chat' (`.from`, `.text`), 'transfer' (`.transfer`, whenever one has changed), 'state' (`.from`, `.audio`,
- * `.video`: which of theirs are on).
+ * Events: 'chat' (`.from`, `.text`), 'transfer' (`.transfer`, whenever one has changed).
  */
 export class Exchange extends EventTarget {
   constructor(own) {
     super();
     this.own = own;
-    this.state = { audio: false, video: false };
   }
 
   #channels = new Map([[CHAT, new Map()], [FILES, new Map()]]); // channel -> the peer at its end, '' for the SFU
@@ -55,17 +53,14 @@ export class Exchange extends EventTarget {
     const channels = this.#channels.get(channel.label);
     if (!channels) return;
     channel.bufferedAmountLowThreshold = QUEUE_LOW;
-    const opened = () => {
-      channels.set(channel, peer);
-      if (channel.label === CHAT) this.#say(channel, { type: 'state', ...this.state, hello: true });
-    };
+    const opened = () => channels.set(channel, peer);
     channel.addEventListener('open', opened);
     channel.addEventListener('close', () => {
       channels.delete(channel);
       if (channel.label === FILES) this.#lose(peer);
     });
     channel.addEventListener('message', ({ data }) => {
-      if (channel.label === CHAT) this.#takeText(channel, peer, data);
+      if (channel.label === CHAT) this.#takeText(peer, data);
       else this.#takeFile(peer, data);
     });
     if (channel.readyState === 'open') opened();
@@ -79,17 +74,11 @@ export class Exchange extends EventTarget {
     for (const channel of this.#channels.get(CHAT).keys()) this.#say(channel, { type: 'chat', text });
   }
 
-  /** Tells everyone what of ours is on. */
-  tell(state) {
-    this.state = state;
-    for (const channel of this.#channels.get(CHAT).keys()) this.#say(channel, { type: 'state', ...state });
-  }
-
   #say(channel, message) {
     if (channel.readyState === 'open') channel.send(JSON.stringify({ ...message, from: this.own }));
   }
 
-  #takeText(channel, peer, data) {
+  #takeText(peer, data) {
     let message;
     try {
       message = JSON.parse(data);
@@ -99,9 +88,6 @@ export class Exchange extends EventTarget {
     const from = peer || String(message.from ?? '');
     if (message.type === 'chat' && typeof message.text === 'string') {
       this.#emit('chat', { from, text: message.text });
-    } else if (message.type === 'state') {
-      this.#emit('state', { from, audio: message.audio === true, video: message.video === true });
-      if (message.hello) this.#say(channel, { type: 'state', ...this.state });
     }
   }
 

@@ -24,7 +24,7 @@ export function configurationFor(servers, path) {
 
 /**
  * Events: 'state' (`.state`: connecting, joined, waiting, refused, left; `.reason`, `.delay_ms`), 'peers', 'tracks',
- * 'channel' (`.channel`, `.connection`), 'connections'.
+ * 'channel' (`.channel`, `.connection`), 'connections', 'mute' (`.peer`, `.role`, `.muted`), 'speaker' (`.peer`).
  */
 export class Room extends EventTarget {
   /** @param {{room: string, name: string, topology: 'sfu'|'mesh', path: string}} options */
@@ -34,6 +34,7 @@ export class Room extends EventTarget {
     this.peers = new Set();
     this.connections = new Map(); // by the other participant's name; '' is the SFU
     this.published = new Map(); // tracks by role
+    this.muted = new Set(); // roles of ours that are off
     this.state = 'connecting';
     this.#connect();
   }
@@ -42,6 +43,7 @@ export class Room extends EventTarget {
   #attempts = 0;
   #timer = 0;
   #servers = [];
+  #watched = new Map(); // how high each track of the SFU is shown, as the server was told: by its role and stream
 
   get mesh() {
     return this.options.topology === 'mesh';
@@ -50,6 +52,28 @@ export class Room extends EventTarget {
   async publish(role, track) {
     this.published.set(role, track);
     await Promise.all([...this.connections.values()].map((connection) => connection.publish(role, track)));
+  }
+
+  /** Tells everyone that what we send in a role is off, or on again. */
+  mute(role, muted) {
+    if (this.muted.has(role) === muted) return;
+    if (muted) this.muted.add(role);
+    else this.muted.delete(role);
+    if (this.state === 'joined') this.#send({ type: 'mute', track: role, muted });
+  }
+
+  /** Tells the SFU how high each of tracks() is shown, in pixels, 0 for those that aren't. */
+  watch(heights) {
+    if (this.mesh || this.state !== 'joined') return;
+    const told = new Map();
+    const tracks = [];
+    for (const [{ stream, role }, height] of heights) {
+      const key = `${role} ${stream}`;
+      told.set(key, height);
+      if (this.#watched.get(key) !== height) tracks.push({ peer: stream, track: role, height });
+    }
+    this.#watched = told;
+    if (tracks.length) this.#send({ type: 'watch', tracks });
   }
 
   /** Everything that comes in: {peer, role, mid, track, receiver, connection}. */
@@ -98,6 +122,7 @@ export class Room extends EventTarget {
     for (const connection of this.connections.values()) connection.close();
     this.connections.clear();
     this.peers.clear();
+    this.#watched.clear();
     this.#tell('connections');
     this.#tell('peers');
     this.#tell('tracks');
@@ -114,6 +139,7 @@ export class Room extends EventTarget {
         this.#servers = message.ice_servers ?? [];
         for (const peer of message.peers ?? []) this.peers.add(peer);
         this.#become('joined');
+        for (const role of this.muted) this.#send({ type: 'mute', track: role, muted: true });
         this.#tell('peers');
         if (this.mesh) for (const peer of this.peers) this.#call(peer, true);
         else this.#call('', true);
@@ -132,6 +158,12 @@ export class Room extends EventTarget {
       case 'candidate':
       case 'candidates-end':
         this.#forConnection(message);
+        break;
+      case 'mute':
+        this.#tell('mute', { peer: message.peer, role: message.track, muted: message.muted });
+        break;
+      case 'speaker':
+        this.#tell('speaker', { peer: message.peer });
         break;
       case 'error':
         this.#refused(message.reason);

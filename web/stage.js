@@ -4,6 +4,8 @@ import { formatRate } from './statistics.js';
 
 const SPEAKS = 0.02; // of full scale
 const HOLD_MS = 1500; // who has spoken stays marked for so long
+const SETTLE_MS = 150; // so long nothing has changed before sizes are told
+const STEP = 45; // pixels: sizes are told as multiples of it
 
 const template = document.getElementById('tile');
 
@@ -86,10 +88,63 @@ export class Stage {
     this.layout = 'grid';
     this.tiles = new Map(); // by role and name
     this.audio = new Map(); // receivers by peer
-    this.states = new Map(); // by peer
+    this.off = new Map(); // roles that are muted, by peer
     this.pinned = null;
     this.speaker = null;
+    this.inSight = new Set(); // elements of tiles
+    this.told = false; // the server says who speaks
     new ResizeObserver(() => this.arrange()).observe(element);
+    this.sight = new IntersectionObserver((changes) => {
+      for (const { target, isIntersecting } of changes) {
+        if (isIntersecting) this.inSight.add(target);
+        else this.inSight.delete(target);
+      }
+      this.#settle();
+    });
+    document.addEventListener('visibilitychange', () => this.#settle());
+  }
+
+  #settling = 0;
+
+  #settle() {
+    clearTimeout(this.#settling);
+    this.#settling = setTimeout(() => this.onheights?.(), SETTLE_MS);
+  }
+
+  /** How high each picture among the room's tracks is shown, in pixels: 0 for what is out of sight. */
+  heights(tracks) {
+    const heights = new Map();
+    for (const track of tracks) {
+      if (track.role === 'audio') continue;
+      const element = this.tiles.get(`${track.role} ${track.peer}`)?.element;
+      const seen = element && this.inSight.has(element) && document.visibilityState === 'visible';
+      heights.set(track, seen ? Math.ceil((element.clientHeight * devicePixelRatio) / STEP) * STEP : 0);
+    }
+    return heights;
+  }
+
+  mute(peer, role, muted) {
+    const roles = this.off.get(peer) ?? new Set();
+    if (muted) roles.add(role);
+    else roles.delete(role);
+    this.off.set(peer, roles);
+  }
+
+  /** The server says who speaks: then levels are for marks alone. */
+  hear(peer) {
+    this.told = true;
+    this.speaker = peer;
+    if (this.layout === 'speaker') this.arrange();
+  }
+
+  forget(peer) {
+    this.off.delete(peer);
+  }
+
+  clear() {
+    this.off.clear();
+    this.told = false;
+    this.speaker = null;
   }
 
   /** People are shown, with a picture or without; `own` first, then in the order in which they came. */
@@ -105,6 +160,8 @@ export class Stage {
     for (const [key, tile] of this.tiles) {
       if (wanted.has(key)) continue;
       tile.show(null);
+      this.sight.unobserve(tile.element);
+      this.inSight.delete(tile.element);
       tile.element.remove();
       this.tiles.delete(key);
       if (this.pinned === key) this.pinned = null;
@@ -115,12 +172,12 @@ export class Stage {
         tile = new Tile(peer, role, isOwn);
         tile.element.querySelector('.pin').addEventListener('click', () => this.pin(key));
         this.tiles.set(key, tile);
+        this.sight.observe(tile.element);
       }
       tile.show(track);
-      // Who says nothing about it, such as a synthetic peer, is on.
-      const told = this.states.get(peer);
+      const off = this.off.get(peer);
       const heard = tracks.some((other) => other.peer === peer && other.role === 'audio');
-      tile.state = isOwn ? ownState : told ?? { audio: heard, video: track !== null };
+      tile.state = isOwn ? ownState : { audio: heard && !off?.has('audio'), video: track !== null && !off?.has('video') };
     }
     this.#updateSounds(tracks);
     this.arrange();
@@ -172,6 +229,7 @@ export class Stage {
       if (!tile.own && level > loudest.level) loudest = { level, peer: tile.peer };
     }
     const current = this.tiles.get(`video ${this.speaker}`);
+    if (this.told) return;
     if (loudest.peer && loudest.peer !== this.speaker && (!current || now - current.spoke > HOLD_MS)) {
       this.speaker = loudest.peer;
       if (this.layout === 'speaker') this.arrange();
@@ -203,6 +261,7 @@ export class Stage {
     parent.style.setProperty('--columns', tile.columns);
     parent.style.setProperty('--tile-width', `${Math.floor(tile.width)}px`);
     parent.style.setProperty('--tile-height', `${Math.floor(tile.height)}px`);
+    this.#settle();
   }
 
   /** `incoming` is statistics.js's, `tracks` the room's. */

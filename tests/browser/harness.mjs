@@ -18,10 +18,13 @@ const FLAGS = [
   '--disable-backgrounding-occluded-windows', '--disable-renderer-backgrounding', '--disable-background-timer-throttling',
 ];
 
+/* A machine that is busy with other things may take its time; what never comes fails all the same. */
+const PATIENCE_MS = 75000;
+
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** What `look` gives once it is truthy; an error that says what was waited for when it doesn't come to that. */
-export async function until(what, look, timeout = 25000) {
+export async function until(what, look, timeout = PATIENCE_MS) {
   const end = Date.now() + timeout;
   for (;;) {
     const seen = await look();
@@ -110,6 +113,7 @@ export class Browser {
       viewport: { width, height }, colorScheme: scheme, permissions: [], ignoreHTTPSErrors: true,
     });
     const page = await context.newPage();
+    page.setDefaultTimeout(PATIENCE_MS);
     const complaints = [];
     page.on('pageerror', (error) => complaints.push(error.message));
     page.on('console', (message) => {
@@ -122,7 +126,7 @@ export class Browser {
   /** Somebody who joins as people do: by the form. */
   async join(room, name, options = {}) {
     const { context, page, complaints } = await this.open(options);
-    const query = new URLSearchParams({ quality: 'lowest', topology: options.topology ?? 'sfu', path: options.path ?? 'any' });
+    const query = new URLSearchParams({ quality: options.quality ?? 'lowest', topology: options.topology ?? 'sfu', path: options.path ?? 'any' });
     await page.goto(`${this.server.url}/?${query}#${encodeURIComponent(room)}`);
     await page.fill('#own-name', name);
     for (const [id, wanted] of [['#with-audio', options.audio ?? true], ['#with-video', options.video ?? true]]) {

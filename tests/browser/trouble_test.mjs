@@ -1,6 +1,6 @@
 // What goes wrong: no camera, a browser that dies, a server that is away for a while.
 
-import { check, until } from './harness.mjs';
+import { until } from './harness.mjs';
 
 export default async function trouble({ test, browser, server }) {
   await test('a camera that is denied is explained, and one can still join', async () => {
@@ -12,7 +12,7 @@ export default async function trouble({ test, browser, server }) {
     await page.fill('#own-name', 'ida');
     await page.keyboard.press('Enter');
     await until('the explanation', async () => (await page.locator('#notices').textContent()).includes('allow the camera'));
-    check(await page.evaluate(() => window.confab.room.state) === 'joined', 'ida is not in the room');
+    await until('ida to be in the room', () => page.evaluate(() => window.confab.room.state === 'joined'));
     await context.close();
   });
 
