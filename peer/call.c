@@ -28,6 +28,14 @@ struct own_ssrcs {
     uint32_t media, retransmission;
 };
 
+/* A section of our descriptions, as an offer of ours repeats it. */
+struct call_section {
+    enum session_kind kind;
+    enum track_kind track;
+    bool sends, receives;
+    char mid[SESSION_MID_CAP]; /* "": its number */
+};
+
 struct call {
     struct call_config config;
     char stream_id[SESSION_ID_CAP]; /* our name, as SDP carries it */
@@ -36,7 +44,11 @@ struct call {
     struct session_capabilities capabilities;
     struct session_transport transport; /* ours, as descriptions carry it */
     struct session_description *offer;  /* ours, while unanswered */
-    uint64_t version;                   /* of our last description, in o= */
+    struct session_description *held;   /* ours, until all candidates are known: `offer`, or an answer */
+    bool gathered;                      /* they are */
+    struct call_section *sections;
+    size_t section_count;
+    uint64_t version; /* of our last description, in o= */
     struct own_ssrcs ssrcs[TRACKS];     /* by enum track_kind */
     struct rng rng;
     bool has_remote;
@@ -52,6 +64,7 @@ struct call {
     nanos tick;
     struct remote_track *tracks;
     struct data_exchange *data; /* NULL: no data channels */
+    void *user;
 };
 
 static struct transport *transport_of(struct call *call)
@@ -63,6 +76,8 @@ struct connection *call_connection(struct call *call) { return peer_connection_c
 const char *call_remote_name(const struct call *call) { return call->remote_name; }
 struct remote_track *call_tracks(const struct call *call) { return call->tracks; }
 bool call_is_offerer(const struct call *call) { return call->config.offerer; }
+void call_set_user(struct call *call, void *user) { call->user = user; }
+void *call_user(const struct call *call) { return call->user; }
 
 size_t call_video_encodings(const struct call *call)
 {
@@ -319,13 +334,59 @@ static void say(struct call *call, enum room_message_type type, const char *sdp,
     call->config.callbacks->say(call->config.user, call, &message);
 }
 
-static void say_description(struct call *call, enum room_message_type type, struct session_description *description)
+static void write_description(struct call *call, const struct session_description *description)
 {
-    description->version = ++call->version; /* RFC 3264, section 8 */
     char *sdp = session_description_write(description);
     if (sdp != NULL)
-        say(call, type, sdp, NULL);
+        say(call, description == call->offer ? ROOM_OFFER : ROOM_ANSWER, sdp, NULL);
     free(sdp);
+}
+
+static void forget_held(struct call *call)
+{
+    if (call->held != call->offer)
+        session_description_destroy(call->held);
+    call->held = NULL;
+}
+
+/* Takes an answer over, and leaves an offer where it is. */
+static void say_description(struct call *call, struct session_description *description)
+{
+    description->version = ++call->version; /* RFC 3264, section 8 */
+    forget_held(call);
+    if (call->config.holds_candidates && !call->gathered) {
+        call->held = description;
+        return;
+    }
+    write_description(call, description);
+    if (description != call->offer)
+        session_description_destroy(description);
+}
+
+static void found_candidate(struct call *call, const struct ice_candidate *candidate)
+{
+    char text[256];
+    if (call->config.holds_candidates)
+        session_add_candidate(&call->transport, candidate);
+    else if (ice_candidate_format(candidate, text, sizeof text) > 0)
+        say(call, ROOM_CANDIDATE, NULL, text);
+}
+
+static void found_all_candidates(struct call *call)
+{
+    call->gathered = true;
+    if (!call->config.holds_candidates) {
+        say(call, ROOM_CANDIDATES_END, NULL, NULL);
+        return;
+    }
+    call->transport.end_of_candidates = true;
+    if (call->held == NULL)
+        return;
+    for (size_t i = 0; i < call->transport.candidate_count; i++)
+        session_add_candidate(&call->held->transport, &call->transport.candidates[i]);
+    call->held->transport.end_of_candidates = true;
+    write_description(call, call->held);
+    forget_held(call);
 }
 
 /* What our section sends is named, so the other end knows whose it is, and has its SSRCs unless it is simulcast. */
@@ -345,36 +406,83 @@ static void name_stream(struct call *call, struct session_media *media, enum tra
     memcpy(ssrc->cname, call->stream_id, sizeof ssrc->cname);
 }
 
-static void offer_section(struct call *call, enum track_kind track, bool sends, bool receives)
+static struct call_section *add_section(struct call *call, enum session_kind kind, enum track_kind track, bool sends,
+                                        bool receives)
 {
-    enum session_kind kind = track == TRACK_AUDIO ? SESSION_AUDIO : SESSION_VIDEO;
-    uint8_t direction = (uint8_t)((sends ? SESSION_SENDONLY : 0) | (receives ? SESSION_RECVONLY : 0));
-    struct session_media *media = session_offer_media(call->offer, &call->capabilities, kind, direction);
+    struct call_section *grown = realloc(call->sections, (call->section_count + 1) * sizeof *grown);
+    if (grown == NULL)
+        return NULL;
+    call->sections = grown;
+    grown += call->section_count++;
+    *grown = (struct call_section){.kind = kind, .track = track, .sends = sends, .receives = receives};
+    return grown;
+}
+
+static void plan_sections(struct call *call, uint32_t receive_audio, uint32_t receive_video)
+{
+    for (uint32_t i = 0; i < receive_audio; i++)
+        add_section(call, SESSION_AUDIO, TRACK_AUDIO, false, true);
+    for (uint32_t i = 0; i < receive_video; i++)
+        add_section(call, SESSION_VIDEO, TRACK_VIDEO, false, true);
+}
+
+static void plan_offer(struct call *call)
+{
+    const struct media_plan *plan = call->config.plan;
+    bool mesh = call->config.shape == CALL_MESH;
+    if (plan->audio || mesh)
+        add_section(call, SESSION_AUDIO, TRACK_AUDIO, plan->audio, mesh);
+    if (plan->video || mesh)
+        add_section(call, SESSION_VIDEO, TRACK_VIDEO, plan->video, mesh);
+    if (plan->screen || (mesh && call->config.room_has_screen))
+        add_section(call, SESSION_VIDEO, TRACK_SCREEN, plan->screen, mesh);
+    plan_sections(call, call->config.receive_audio, call->config.receive_video);
+    /* Someone who only watches at an SFU still needs a section for the transport to hang on. */
+    if (call->section_count == 0)
+        add_section(call, SESSION_AUDIO, TRACK_AUDIO, false, false);
+    if (plan->data.enabled)
+        add_section(call, SESSION_DATA, TRACK_AUDIO, false, false);
+}
+
+static void offer_section(struct call *call, const struct call_section *section)
+{
+    uint8_t direction =
+        (uint8_t)((section->sends ? SESSION_SENDONLY : 0) | (section->receives ? SESSION_RECVONLY : 0));
+    struct session_media *media = session_offer_media(call->offer, &call->capabilities, section->kind, direction);
     if (media == NULL)
         return;
-    bool simulcast = call->config.shape == CALL_SFU && track == TRACK_VIDEO && call->config.plan->layer_count > 1;
-    if (simulcast && sends)
+    if (section->mid[0] != '\0')
+        memcpy(media->mid, section->mid, sizeof media->mid);
+    if (section->kind == SESSION_DATA)
+        return;
+    bool simulcast = call->config.shape == CALL_SFU && section->track == TRACK_VIDEO && !call->config.no_simulcast &&
+                     call->config.plan->layer_count > 1;
+    if (simulcast && section->sends)
         session_offer_simulcast(media, rids, call->config.plan->layer_count);
-    name_stream(call, media, track);
+    if (section->sends || call->config.shape == CALL_MESH)
+        name_stream(call, media, section->track);
 }
 
 static void make_offer(struct call *call)
 {
-    const struct media_plan *plan = call->config.plan;
-    bool mesh = call->config.shape == CALL_MESH;
     call->offer = session_description_create();
     if (call->offer == NULL)
         return;
-    /* Someone who only watches at an SFU still needs a section for the transport to hang on. */
-    if (plan->audio || mesh || (!plan->video && !plan->screen))
-        offer_section(call, TRACK_AUDIO, plan->audio, mesh);
-    if (plan->video || mesh)
-        offer_section(call, TRACK_VIDEO, plan->video, mesh);
-    if (plan->screen || (mesh && call->config.room_has_screen))
-        offer_section(call, TRACK_SCREEN, plan->screen, mesh);
-    if (plan->data.enabled)
-        session_offer_media(call->offer, &call->capabilities, SESSION_DATA, SESSION_INACTIVE);
-    say_description(call, ROOM_OFFER, call->offer);
+    if (call->section_count == 0)
+        plan_offer(call);
+    for (size_t i = 0; i < call->section_count; i++)
+        offer_section(call, &call->sections[i]);
+    say_description(call, call->offer);
+}
+
+bool call_offer_more(struct call *call, uint32_t receive_audio, uint32_t receive_video, nanos now)
+{
+    if (call->offer != NULL)
+        return false;
+    plan_sections(call, receive_audio, receive_video);
+    make_offer(call);
+    peer_connection_flush(call->pc, now);
+    return call->offer != NULL;
 }
 
 static bool apply_transport(struct call *call, const struct session_transport *local,
@@ -446,6 +554,8 @@ static bool handle_answer(struct call *call, const struct session_description *a
         !apply_transport(call, &offer->transport, &answer->transport, now, error))
         return false;
     apply_media(call, offer, answer, answer, now);
+    if (call->held == offer)
+        call->held = NULL;
     session_description_destroy(offer);
     call->offer = NULL;
     return true;
@@ -455,6 +565,38 @@ static bool own_track_is_sent(const struct call *call, enum track_kind kind)
 {
     const struct media_plan *plan = call->config.plan;
     return kind == TRACK_AUDIO ? plan->audio : kind == TRACK_VIDEO ? plan->video : plan->screen;
+}
+
+/* Does another section carry this already? */
+static bool is_sent_elsewhere(const struct call *call, enum track_kind track, size_t index)
+{
+    for (size_t i = 0; i < call->section_count; i++) {
+        if (i != index && call->sections[i].sends && call->sections[i].track == track)
+            return true;
+    }
+    return false;
+}
+
+/* What we send goes into the first section that takes it; the rest only receive. */
+static void answer_sections(struct call *call, const struct session_description *offer,
+                            struct session_description *answer)
+{
+    for (size_t i = 0; i < answer->media_count; i++) {
+        struct session_media *media = &answer->media[i];
+        enum track_kind kind = kind_of(&offer->media[i]); /* a section carries the same both ways */
+        bool sends = (media->direction & SESSION_SENDONLY) != 0 && own_track_is_sent(call, kind) &&
+                     !is_sent_elsewhere(call, kind, i);
+        if (!sends)
+            media->direction &= (uint8_t)~SESSION_SENDONLY;
+        else
+            name_stream(call, media, kind);
+        struct call_section *section = i < call->section_count ? &call->sections[i]
+                                                               : add_section(call, media->kind, kind, sends, true);
+        if (section == NULL)
+            continue;
+        section->sends = sends;
+        memcpy(section->mid, media->mid, sizeof section->mid);
+    }
 }
 
 static bool handle_offer(struct call *call, const struct session_description *offer, nanos now, struct error *error)
@@ -470,17 +612,9 @@ static bool handle_offer(struct call *call, const struct session_description *of
     struct session_description *answer = session_answer(offer, &call->capabilities, error);
     if (answer == NULL)
         return false;
-    for (size_t i = 0; i < answer->media_count; i++) {
-        enum track_kind kind = kind_of(&offer->media[i]); /* a section carries the same both ways */
-        bool sends = (answer->media[i].direction & SESSION_SENDONLY) != 0 && own_track_is_sent(call, kind);
-        if (!sends)
-            answer->media[i].direction &= (uint8_t)~SESSION_SENDONLY;
-        else
-            name_stream(call, &answer->media[i], kind);
-    }
-    say_description(call, ROOM_ANSWER, answer);
+    answer_sections(call, offer, answer);
     apply_media(call, answer, offer, answer, now);
-    session_description_destroy(answer);
+    say_description(call, answer);
     return true;
 }
 
@@ -591,15 +725,13 @@ nanos call_deadline(const struct call *call)
 static void on_event(void *user, struct peer_connection *pc, const struct transport_event *event, nanos now)
 {
     struct call *call = user;
-    char text[256];
     (void)pc;
     switch (event->type) {
     case TRANSPORT_EVENT_CANDIDATE:
-        if (ice_candidate_format(&event->candidate, text, sizeof text) > 0)
-            say(call, ROOM_CANDIDATE, NULL, text);
+        found_candidate(call, &event->candidate);
         break;
     case TRANSPORT_EVENT_GATHERED:
-        say(call, ROOM_CANDIDATES_END, NULL, NULL);
+        found_all_candidates(call);
         break;
     case TRANSPORT_EVENT_STATE:
         call->up = event->state == TRANSPORT_CONNECTED || event->state == TRANSPORT_DISCONNECTED;
@@ -665,7 +797,7 @@ static bool open_connection(struct call *call, struct error *error)
 
 static void describe_ourselves(struct call *call)
 {
-    call->transport.trickle = true;
+    call->transport.trickle = !call->config.holds_candidates;
     call->transport.setup = call->config.offerer ? SESSION_SETUP_ACTPASS : SESSION_SETUP_ACTIVE;
     call->transport.fingerprint_count = 1;
     call->transport.fingerprints[0] = certificate_fingerprint(call->config.certificate, FINGERPRINT_SHA_256);
@@ -715,7 +847,10 @@ void call_destroy(struct call *call)
         remote_track_destroy(track);
         track = next;
     }
+    forget_held(call);
     session_description_destroy(call->offer);
+    free(call->transport.candidates);
+    free(call->sections);
     data_exchange_destroy(call->data);
     peer_connection_destroy(call->pc);
     free(call);

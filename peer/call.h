@@ -43,6 +43,10 @@ struct call_config {
     struct world_host *host;
     enum call_shape shape;
     bool offerer;
+    /* Descriptions come when all our candidates are known, with them in; else candidates follow one at a time. */
+    bool holds_candidates;
+    bool no_simulcast;                     /* CALL_SFU: one encoding of the camera, whatever the plan has */
+    uint32_t receive_audio, receive_video; /* CALL_SFU: so many sections to receive in, in our offer */
     const char *own_name;    /* the stream id of what we send */
     const char *remote_name; /* "" for the SFU */
     const struct media_plan *plan;
@@ -68,6 +72,10 @@ void call_destroy(struct call *call);
 /* An offer, answer or candidate from the other end. False and `error` when it makes no sense. */
 bool call_handle(struct call *call, const struct room_message *message, nanos now, struct error *error);
 
+/* CALL_SFU: a new offer with all there was and so many more sections to receive in. False while ours is unanswered, or
+ * when out of memory. */
+bool call_offer_more(struct call *call, uint32_t receive_audio, uint32_t receive_video, nanos now);
+
 /* One frame of the participant's audio. */
 void call_send_audio(struct call *call, const struct audio_frame *frame, const uint8_t *payload, size_t len, nanos now);
 
@@ -82,6 +90,9 @@ void call_restart_ice(struct call *call, nanos now);
 void call_close(struct call *call, nanos now);
 
 const char *call_remote_name(const struct call *call);
+/* For whoever measures; NULL until it is set. */
+void call_set_user(struct call *call, void *user);
+void *call_user(const struct call *call);
 struct connection *call_connection(struct call *call);
 struct remote_track *call_tracks(const struct call *call);
 size_t call_video_encodings(const struct call *call);

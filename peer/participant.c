@@ -5,71 +5,31 @@
 #include <string.h>
 
 #include "base/rng.h"
+#include "peer/call_group.h"
 
-enum { NAME_CAP = 64, AUDIO_CAP = 1500 };
+enum { NAME_CAP = 64 };
 
 struct participant {
     struct participant_config config;
     char room[NAME_CAP];
     char name[NAME_CAP];
     struct world_channel *channel;
-    struct world_timer *timer;
-    nanos timer_at;
     struct room_message joined; /* kept for its ICE servers */
     bool is_joined;
-    struct call **calls;
-    size_t call_count;
+    struct call_group *calls;
     uint64_t calls_made; /* each gets a seed of its own */
-    struct audio_source audio;
-    bool talks; /* the audio source runs */
 };
 
 const char *participant_name(const struct participant *p) { return p->name; }
 
 struct call *participant_call(const struct participant *p, size_t index)
 {
-    return index < p->call_count ? p->calls[index] : NULL;
+    return call_group_at(p->calls, index);
 }
 
 size_t participant_calls_made(const struct participant *p)
 {
     return p->config.shape == CALL_MESH ? p->joined.peer_count : 1;
-}
-
-/* --- timer ---------------------------------------------------------------------------------------------------------------- */
-
-static void set_timer(struct participant *p)
-{
-    nanos deadline = p->talks ? audio_source_deadline(&p->audio) : NANOS_NEVER;
-    for (size_t i = 0; i < p->call_count; i++)
-        deadline = nanos_min(deadline, call_deadline(p->calls[i]));
-    if (deadline != p->timer_at) {
-        p->timer_at = deadline;
-        world_timer_set(p->timer, deadline);
-    }
-}
-
-static void send_audio(struct participant *p, nanos now)
-{
-    struct audio_frame frame;
-    while (p->talks && audio_source_next(&p->audio, &frame, now)) {
-        uint8_t payload[AUDIO_CAP];
-        size_t len = audio_frame_write(&frame, payload, sizeof payload);
-        for (size_t i = 0; i < p->call_count && len > 0; i++)
-            call_send_audio(p->calls[i], &frame, payload, len, now);
-    }
-}
-
-static void timer_fired(void *user, nanos now)
-{
-    struct participant *p = user;
-    p->timer_at = NANOS_NEVER;
-    send_audio(p, now);
-    for (size_t i = 0; i < p->call_count; i++) {
-        if (call_deadline(p->calls[i]) <= now)
-            call_run(p->calls[i], now);
-    }
-    set_timer(p);
 }
 
 /* --- calls ---------------------------------------------------------------------------------------------------------------- */
@@ -144,9 +104,10 @@ static void fail(struct participant *p, const char *reason, nanos now)
 
 static struct call *call_with(const struct participant *p, const char *remote_name)
 {
-    for (size_t i = 0; i < p->call_count; i++) {
-        if (strcmp(call_remote_name(p->calls[i]), remote_name) == 0)
-            return p->calls[i];
+    struct call *call;
+    for (size_t i = 0; (call = call_group_at(p->calls, i)) != NULL; i++) {
+        if (strcmp(call_remote_name(call), remote_name) == 0)
+            return call;
     }
     return NULL;
 }
@@ -176,58 +137,36 @@ static struct call *start_call(struct participant *p, const char *remote_name, b
         .callbacks = &call_callbacks,
         .user = p,
     };
-    struct call **grown = realloc(p->calls, (p->call_count + 1) * sizeof *grown);
-    struct call *call = NULL;
-    if (grown != NULL) {
-        p->calls = grown;
-        call = call_create(&config, now, &error);
-    } else {
+    struct call *call = call_create(&config, now, &error);
+    if (call != NULL && !call_group_add(p->calls, call)) {
         error_set(&error, ERROR_SYSTEM, "out of memory");
+        call_destroy(call);
+        call = NULL;
     }
     if (call == NULL)
         fail(p, error.text, now);
-    else
-        p->calls[p->call_count++] = call;
     return call;
 }
 
 static void end_call(struct participant *p, const char *remote_name, nanos now)
 {
-    for (size_t i = 0; i < p->call_count; i++) {
-        if (strcmp(call_remote_name(p->calls[i]), remote_name) != 0)
-            continue;
-        struct call *call = p->calls[i];
-        memmove(&p->calls[i], &p->calls[i + 1], (p->call_count - i - 1) * sizeof(struct call *));
-        p->call_count--;
-        for (struct remote_track *track = call_tracks(call); track != NULL; track = track->next)
-            track_removed(p, call, track, now);
-        call_destroy(call);
+    struct call *call = call_with(p, remote_name);
+    if (call == NULL)
         return;
-    }
+    call_group_remove(p->calls, call);
+    for (struct remote_track *track = call_tracks(call); track != NULL; track = track->next)
+        track_removed(p, call, track, now);
+    call_destroy(call);
 }
 
 /* --- signalling ------------------------------------------------------------------------------------------------------------ */
-
-static void start_talking(struct participant *p, nanos now)
-{
-    const struct audio_source_config config = {
-        .bitrate_bps = p->config.plan.audio_bps,
-        .vbr = true,
-        .plays_clip = p->config.plan.clips,
-        .conversation = p->config.conversation,
-        .who = p->config.number,
-        .start = now,
-    };
-    audio_source_init(&p->audio, &config);
-    p->talks = p->config.plan.audio;
-}
 
 static void on_joined(struct participant *p, struct room_message *message, nanos now)
 {
     p->joined = *message;
     memset(message, 0, sizeof *message); /* ours now */
     p->is_joined = true;
-    start_talking(p, now);
+    call_group_talk(p->calls, now);
     if (p->config.callbacks->joined != NULL)
         p->config.callbacks->joined(p->config.user, p, now);
     if (p->config.shape == CALL_SFU)
@@ -279,7 +218,7 @@ static void received(void *user, struct world_channel *channel, const char *text
     else
         hear(p, &message, now);
     room_message_clear(&message);
-    set_timer(p);
+    call_group_update(p->calls);
 }
 
 static void opened(void *user, struct world_channel *channel, nanos now)
@@ -314,10 +253,12 @@ struct participant *participant_create(const struct participant_config *config, 
     p->config = *config;
     snprintf(p->room, sizeof p->room, "%s", config->room);
     snprintf(p->name, sizeof p->name, "%s", config->name);
-    p->timer_at = NANOS_NEVER;
-    p->timer = world_timer_open(config->host, timer_fired, p);
-    p->channel = world_channel_connect(config->host, &config->server, &callbacks, p, error);
-    if (p->timer == NULL || p->channel == NULL) {
+    const struct call_group_config calls = {
+        .host = config->host, .plan = &p->config.plan, .conversation = config->conversation, .number = config->number};
+    p->calls = call_group_create(&calls, error);
+    if (p->calls != NULL)
+        p->channel = world_channel_connect(config->host, &config->server, &callbacks, p, error);
+    if (p->channel == NULL) {
         participant_destroy(p);
         return NULL;
     }
@@ -328,13 +269,9 @@ void participant_destroy(struct participant *p)
 {
     if (p == NULL)
         return;
-    for (size_t i = 0; i < p->call_count; i++)
-        call_destroy(p->calls[i]);
-    free(p->calls);
+    call_group_destroy(p->calls);
     if (p->channel != NULL)
         world_channel_close(p->channel);
-    if (p->timer != NULL)
-        world_timer_close(p->timer);
     room_message_clear(&p->joined);
     free(p);
 }
@@ -343,7 +280,8 @@ void participant_say(struct participant *p, const struct room_message *message) 
 
 void participant_leave(struct participant *p, nanos now)
 {
-    for (size_t i = 0; i < p->call_count; i++)
-        call_close(p->calls[i], now);
+    struct call *call;
+    for (size_t i = 0; (call = call_group_at(p->calls, i)) != NULL; i++)
+        call_close(call, now);
     send_message(p, &(struct room_message){.type = ROOM_LEAVE});
 }
