@@ -8,10 +8,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/outcome.h"
 #include "cli/verb.h"
 #include "loadgen/run.h"
-#include "report/result_json.h"
-#include "report/result_text.h"
 
 enum { SETTINGS_MAX = 64, BAR_WIDTH = 40 };
 
@@ -45,7 +44,8 @@ struct options {
     char seed[64];
     char world[32];
     char directory[512];
-    bool json, quiet, progress;
+    struct outcome_form form;
+    bool progress;
 };
 
 static volatile sig_atomic_t interrupted;
@@ -97,13 +97,9 @@ static bool read_option(struct options *options, int letter, const char *given)
         snprintf(options->directory, sizeof options->directory, "%s", optarg);
         return true;
     case 'f':
-        options->json = strcmp(optarg, "json") == 0;
-        if (options->json || strcmp(optarg, "text") == 0)
-            return true;
-        fprintf(stderr, "confab run: --format %s: text or json\n", optarg);
-        return false;
+        return outcome_read_format(&options->form, optarg);
     case 'q':
-        options->quiet = true;
+        options->form.quiet = true;
         return true;
     case 'p':
         options->progress = true;
@@ -147,51 +143,14 @@ static bool read_command_line(struct options *options, int argc, char **argv)
     }
     options->run.file = argv[optind];
     options->run.settings = options->settings;
-    options->progress = options->progress && !options->quiet;
+    options->progress = options->progress && !options->form.quiet;
     if (options->directory[0] == '\0') {
         const char *slash = strrchr(options->run.file, '/');
         const char *name = slash != NULL ? slash + 1 : options->run.file;
         snprintf(options->directory, sizeof options->directory, "results/%.*s", (int)strcspn(name, "."), name);
     }
-    options->run.directory = options->directory;
+    options->run.directory = options->form.directory = options->directory;
     return true;
-}
-
-static bool write_json(const struct options *options, const struct result *result)
-{
-    char path[600];
-    bool written = true;
-    json_t *json = result_json(result);
-    snprintf(path, sizeof path, "%s/result.json", options->directory);
-    FILE *file = fopen(path, "we");
-    if (file == NULL || json_dumpf(json, file, JSON_INDENT(1) | JSON_REAL_PRECISION(15)) != 0 ||
-        fputc('\n', file) == EOF)
-        written = false;
-    if (file != NULL && fclose(file) != 0)
-        written = false;
-    if (!written)
-        perror(path);
-    if (options->json && !options->quiet) {
-        json_dumpf(json, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(15));
-        putchar('\n');
-    }
-    json_decref(json);
-    return written;
-}
-
-static int status_of(const struct result *result)
-{
-    if (result->generator.overloaded)
-        return EXIT_OVERLOADED;
-    for (size_t i = 0; i < result->threshold_count; i++) {
-        if (!result->thresholds[i].passed)
-            return EXIT_THRESHOLD;
-    }
-    for (size_t i = 0; i < result->run_count; i++) {
-        if (result->runs[i].clients_failed > 0)
-            return EXIT_FAILED;
-    }
-    return EXIT_WELL;
 }
 
 /* Each run was a process of its own; the largest tells how much memory a client takes. */
@@ -214,7 +173,7 @@ static void print_cost(const struct result *result, double seconds)
 
 static int run(int argc, char **argv)
 {
-    struct options options = {0};
+    struct options options = {.form.verb = "run"};
     struct result result;
     struct error error;
     struct timespec begin, end;
@@ -234,10 +193,8 @@ static int run(int argc, char **argv)
         result_free(&result);
         return error.code == ERROR_SYSTEM ? EXIT_FAILED : EXIT_USAGE;
     }
-    int status = write_json(&options, &result) ? status_of(&result) : EXIT_FAILED;
-    bool color = isatty(STDOUT_FILENO) && getenv("NO_COLOR") == NULL;
-    if (!options.json && !options.quiet) {
-        result_print(&result, color, stdout);
+    int status = outcome_write(&result, &options.form) ? outcome_status(&result) : EXIT_FAILED;
+    if (!options.form.json && !options.form.quiet) {
         print_cost(&result, (double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) / 1e9);
         printf("result.json and captures are in %s\n", options.directory);
     }

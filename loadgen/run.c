@@ -6,12 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "loadgen/scenario.h"
 #include "loadgen/simulation.h"
+#include "report/result_files.h"
 #include "report/threshold.h"
 #include "report/verdict.h"
 
@@ -287,25 +287,6 @@ static bool plan(struct jobs *jobs, const struct run_options *options, const str
     return true;
 }
 
-static bool make_directory(const char *directory, struct error *error)
-{
-    char path[1024];
-    snprintf(path, sizeof path, "%s", directory);
-    for (char *at = path + 1; *at != '\0'; at++) {
-        if (*at != '/')
-            continue;
-        *at = '\0';
-        if (mkdir(path, 0777) != 0 && errno != EEXIST)
-            return error_set(error, ERROR_USAGE, "%s can't be made: %s; --out says where results go", path,
-                             strerror(errno));
-        *at = '/';
-    }
-    if (mkdir(path, 0777) != 0 && errno != EEXIST)
-        return error_set(error, ERROR_USAGE, "%s can't be made: %s; --out says where results go", path,
-                         strerror(errno));
-    return true;
-}
-
 /* The generator was overloaded if it was in one of its runs. */
 static void add_health(struct result *result, const struct venue_health *health)
 {
@@ -360,7 +341,7 @@ enum run_outcome run_scenario(const struct run_options *options, struct result *
     memset(result, 0, sizeof *result);
     struct yaml_node *root = yaml_node_load(options->file, error);
     if (root != NULL && apply_settings(root, options, error) && plan(&jobs, options, root, error) &&
-        (options->directory == NULL || make_directory(options->directory, error))) {
+        (options->directory == NULL || result_make_directory(options->directory, error))) {
         outcome = run_all(options, &jobs, error);
         if (outcome != RUN_FAILED && !collect(&jobs, result, error) && outcome == RUN_DONE)
             outcome = RUN_FAILED;

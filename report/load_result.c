@@ -56,6 +56,14 @@ void load_result_destroy(struct load_result *load)
 
 static double share(double part, double whole) { return whole > 0 ? part / whole : 0; }
 
+/* The most frequent first. */
+static int compare_failures(const void *a, const void *b)
+{
+    const struct load_failure *x = a;
+    const struct load_failure *y = b;
+    return x->count != y->count ? (x->count < y->count ? 1 : -1) : strcmp(x->class, y->class);
+}
+
 void load_result_sum_up(struct result_run *run)
 {
     struct load_result *load = run->load;
@@ -65,6 +73,7 @@ void load_result_sum_up(struct result_run *run)
             i < LOAD_STAGES ? &load->funnel[i] : (struct result_summary *)((char *)run + figures[i].summary);
         *summary = result_summarize(&load->figures[i], figures[i].unit);
     }
+    qsort(load->failures, load->failure_count, sizeof load->failures[0], compare_failures);
     run->turn_fallback.connections = share((double)(c->relay_udp + c->relay_tcp + c->relay_tls), (double)c->connected);
     run->turn_fallback.clients = share((double)load->clients_relayed, (double)run->clients_joined);
     run->turn_fallback.rooms = share((double)load->rooms_relayed, run->rooms);
@@ -74,24 +83,46 @@ void load_result_sum_up(struct result_run *run)
     run->mos_video = share(load->mos_video_sum, (double)load->mos_video_count);
 }
 
+double load_memory_per_client(const struct load_result *load)
+{
+    return share((double)load->memory_bytes, (double)load->clients_peak);
+}
+
+double load_cores_per_client(const struct load_result *load)
+{
+    return share(share(load->cpu_seconds, load->seconds), (double)load->clients_peak);
+}
+
 /* --- failures and the worst clients ------------------------------------------------------------------------------------ */
 
 void load_result_fail(struct load_result *load, const char *class, const char *example)
 {
-    uint32_t i = 0;
-    while (i < load->failure_count && strcmp(load->failures[i].class, class) != 0)
-        i++;
-    if (i == LOAD_FAILURES_MAX - 1 && load->failure_count < LOAD_FAILURES_MAX)
-        class = "other";
-    if (i == LOAD_FAILURES_MAX)
-        i--;
-    struct load_failure *failure = &load->failures[i];
-    if (i == load->failure_count) {
-        snprintf(failure->class, sizeof failure->class, "%s", class);
-        snprintf(failure->example, sizeof failure->example, "%s", example);
-        load->failure_count++;
+    load_result_fail_many(load, class, example, 1);
+}
+
+static struct load_failure *find_failure(struct load_result *load, const char *class)
+{
+    for (uint32_t i = 0; i < load->failure_count; i++) {
+        if (strcmp(load->failures[i].class, class) == 0)
+            return &load->failures[i];
     }
-    failure->count++;
+    return NULL;
+}
+
+void load_result_fail_many(struct load_result *load, const char *class, const char *example, uint64_t count)
+{
+    struct load_failure *failure = find_failure(load, class);
+    if (failure == NULL && load->failure_count == LOAD_FAILURES_MAX)
+        failure = &load->failures[LOAD_FAILURES_MAX - 1];
+    if (failure == NULL) {
+        failure = &load->failures[load->failure_count++];
+        snprintf(failure->class, sizeof failure->class, "%s",
+                 load->failure_count == LOAD_FAILURES_MAX ? "other" : class);
+        snprintf(failure->example, sizeof failure->example, "%s", example);
+        for (char *c = failure->example; *c != '\0'; c++)
+            *c = (unsigned char)*c < ' ' || *c == 0x7f ? ' ' : *c;
+    }
+    failure->count += count;
 }
 
 /* The lower the worse. The E-model's rating is above −100 (all is lost) and below 100; missing tracks outweigh it. */
@@ -105,10 +136,17 @@ static double fortune(const struct load_client *client)
     return 1000 * got + quality_audio_rating(&impairment) - 100 * share(client->frozen_ms, client->watched_ms);
 }
 
+/* Names decide between equals, so that the order in which clients are judged doesn't. */
+static bool is_worse(const struct load_client *a, const struct load_client *b)
+{
+    double difference = fortune(a) - fortune(b);
+    return difference < 0 || (difference == 0 && strcmp(a->name, b->name) < 0);
+}
+
 void load_result_judge(struct load_result *load, const struct load_client *client)
 {
     uint32_t place = load->worst_count;
-    while (place > 0 && fortune(client) < fortune(&load->worst[place - 1]))
+    while (place > 0 && is_worse(client, &load->worst[place - 1]))
         place--;
     if (place == LOAD_WORST_MAX)
         return;
@@ -172,7 +210,7 @@ static void append(struct load_sample *sample, const struct load_sample *next)
     sample->seconds = seconds;
 }
 
-static void coarsen(struct load_series *series)
+void load_series_coarsen(struct load_series *series)
 {
     uint32_t count = (series->count + 1) / 2;
     for (uint32_t i = 0; i < count; i++) {
@@ -188,7 +226,7 @@ static void coarsen(struct load_series *series)
 void load_series_add(struct load_series *series, uint32_t second, const struct load_sample *sample)
 {
     while (second / series->span_s >= LOAD_SAMPLES_MAX)
-        coarsen(series);
+        load_series_coarsen(series);
     uint32_t index = second / series->span_s;
     append(&series->samples[index], sample);
     series->count = index >= series->count ? index + 1 : series->count;

@@ -116,11 +116,17 @@ struct load_result *load_result_create(void);
 void load_result_destroy(struct load_result *load);
 
 /* Brings what follows from other figures up to date: the run's summaries from the histograms, its shares and rates from
- * counts. */
+ * counts; the most frequent failures come first. */
 void load_result_sum_up(struct result_run *run);
 
-/* One more failure of this class; classes beyond LOAD_FAILURES_MAX are counted as "other". */
+/* What a client cost the generator at most: bytes of memory, and cores. 0 when there was none. */
+double load_memory_per_client(const struct load_result *load);
+double load_cores_per_client(const struct load_result *load);
+
+/* One more failure of this class, or `count` more; classes beyond LOAD_FAILURES_MAX are counted as "other". Of the example
+ * control characters become spaces. */
 void load_result_fail(struct load_result *load, const char *class, const char *example);
+void load_result_fail_many(struct load_result *load, const char *class, const char *example, uint64_t count);
 
 /* Keeps the client if it is among the ten worst: those that failed, then those that miss tracks, then by the E-model's rating
  * of their latency and loss, less the share of time that they saw frozen pictures. */
@@ -134,5 +140,8 @@ double load_sample_quantile_ms(const struct load_sample *sample, double q);
 
 /* Adds what happened in a second (the first is 0), which a sample of 1 second describes. */
 void load_series_add(struct load_series *series, uint32_t second, const struct load_sample *sample);
+
+/* Halves the number of samples: `span_s` doubles. */
+void load_series_coarsen(struct load_series *series);
 
 #endif

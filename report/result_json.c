@@ -1,11 +1,32 @@
 #include "report/result_json.h"
 
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "report/bins.h"
+#include "report/load_result.h"
+#include "report/result_schema.h"
 
 /* Six decimals: nobody measures finer, and the text is then the same on every machine. */
 static json_t *number(double value) { return json_real(isfinite(value) ? round(value * 1e6) / 1e6 : 0); }
 
-static json_t *count(uint64_t value) { return json_integer((json_int_t)value); }
+static json_t *count(uint64_t value) { return json_integer((json_int_t)(value < INT64_MAX ? value : INT64_MAX)); }
+
+/* Some texts come from servers: what isn't UTF-8 in them can't be in JSON. */
+static json_t *text(const char *value)
+{
+    json_t *json = json_string(value);
+    char *ascii = json == NULL ? strdup(value) : NULL;
+    if (ascii == NULL)
+        return json;
+    for (char *c = ascii; *c != '\0'; c++)
+        *c = (unsigned char)*c < 0x80 ? *c : '?';
+    json = json_string(ascii);
+    free(ascii);
+    return json;
+}
 
 static json_t *summary(const struct result_summary *s)
 {
@@ -14,13 +35,66 @@ static json_t *summary(const struct result_summary *s)
                      number(s->max));
 }
 
-static json_t *connections(const struct result_connections *c)
+/* --- by the schema ------------------------------------------------------------------------------------------------------- */
+
+static json_t *value_of(const struct schema_field *field, const void *structure)
 {
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "planned", count(c->planned), "connected",
-                     count(c->connected), "host", count(c->host), "srflx", count(c->srflx), "prflx", count(c->prflx),
-                     "relay_udp", count(c->relay_udp), "relay_tcp", count(c->relay_tcp), "relay_tls",
-                     count(c->relay_tls), "failed", count(c->failed));
+    const void *at = (const char *)structure + field->offset;
+    switch (field->type) {
+    case SCHEMA_COUNT:
+        return count(*(const uint64_t *)at);
+    case SCHEMA_COUNT32:
+        return count(*(const uint32_t *)at);
+    case SCHEMA_NUMBER:
+        return number(*(const double *)at);
+    case SCHEMA_FLAG:
+        return json_boolean(*(const bool *)at);
+    case SCHEMA_TEXT:
+        return text(at);
+    case SCHEMA_SUMMARY:
+        return summary(at);
+    }
+    return NULL;
 }
+
+/* Sets what "a.b" names in `json`, making "a" where it isn't yet. */
+static void set(json_t *json, const char *path, json_t *value)
+{
+    const char *dot = strchr(path, '.');
+    if (dot == NULL) {
+        json_object_set_new(json, path, value);
+        return;
+    }
+    char step[48];
+    snprintf(step, sizeof step, "%.*s", (int)(dot - path), path);
+    json_t *inner = json_object_get(json, step);
+    if (inner == NULL) {
+        json_object_set_new(json, step, json_object());
+        inner = json_object_get(json, step);
+    }
+    set(inner, dot + 1, value);
+}
+
+static void put(json_t *json, const struct schema *schema, const void *structure)
+{
+    for (size_t i = 0; i < schema->count; i++) {
+        if (schema->fields[i].present == NULL || schema->fields[i].present(structure))
+            set(json, schema->fields[i].path, value_of(&schema->fields[i], structure));
+    }
+}
+
+static json_t *list(const struct schema *schema, const void *elements, size_t size, size_t length)
+{
+    json_t *json = json_array();
+    for (size_t i = 0; i < length; i++) {
+        json_t *element = json_object();
+        put(element, schema, (const char *)elements + i * size);
+        json_array_append_new(json, element);
+    }
+    return json;
+}
+
+/* --- what the schema has no word for --------------------------------------------------------------------------------------- */
 
 static const char *outcome_name(uint8_t outcome)
 {
@@ -44,27 +118,6 @@ static json_t *matrix(const struct result_matrix *m)
                      "outcomes", pairs);
 }
 
-static json_t *faults(const struct result_run *run)
-{
-    json_t *list = json_array();
-    for (uint32_t i = 0; i < run->fault_count; i++) {
-        const struct result_fault *f = &run->faults[i];
-        json_array_append_new(list,
-                              json_pack("{s:s, s:o, s:o, s:o, s:o}", "what", f->what, "at_s", number(f->at_s),
-                                        "clients_hit", count(f->clients_hit), "clients_recovered",
-                                        count(f->clients_recovered), "media_gap_ms_p50", number(f->media_gap_ms_p50)));
-    }
-    return list;
-}
-
-static json_t *rtp(const struct result_run *run)
-{
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "streams_sent", count(run->rtp.streams_sent), "streams_received",
-                     count(run->rtp.streams_received), "packets_sent", count(run->rtp.packets_sent), "packets_received",
-                     count(run->rtp.packets_received), "bytes_sent", count(run->rtp.bytes_sent), "bytes_received",
-                     count(run->rtp.bytes_received));
-}
-
 static json_t *captures(const struct result_run *run)
 {
     json_t *list = json_array();
@@ -73,79 +126,95 @@ static json_t *captures(const struct result_run *run)
     return list;
 }
 
-static json_t *data(const struct result_data *d)
+/* A column for each field. */
+static json_t *series(const struct load_series *series)
 {
-    json_t *files =
-        json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "sent", count(d->files.sent), "expected", count(d->files.expected),
-                  "received", count(d->files.received), "intact", count(d->files.intact), "bytes",
-                  count(d->files.bytes), "time_ms", summary(&d->files.time_ms));
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "sent", count(d->sent), "expected", count(d->expected),
-                     "received", count(d->received), "corrupt", count(d->corrupt), "latency_ms",
-                     summary(&d->latency_ms), "files", files);
+    json_t *json = json_pack("{s:i}", "span_s", (int)series->span_s);
+    json_t *p50 = json_array();
+    json_t *p95 = json_array();
+    json_t *bins = json_array();
+    for (size_t f = 0; f < schema_sample.count; f++) {
+        json_t *column = json_array();
+        for (uint32_t i = 0; i < series->count; i++)
+            json_array_append_new(column, value_of(&schema_sample.fields[f], &series->samples[i]));
+        json_object_set_new(json, schema_sample.fields[f].path, column);
+    }
+    for (uint32_t i = 0; i < series->count; i++) {
+        struct bins_writer writer = {0};
+        for (uint32_t bin = 0; bin < LOAD_LATENCY_BINS; bin++) {
+            if (series->samples[i].latency[bin] > 0)
+                bins_put(&writer, bin, series->samples[i].latency[bin]);
+        }
+        char *text = bins_finish(&writer);
+        json_array_append_new(p50, number(load_sample_quantile_ms(&series->samples[i], 0.50)));
+        json_array_append_new(p95, number(load_sample_quantile_ms(&series->samples[i], 0.95)));
+        json_array_append_new(bins, json_string(text != NULL ? text : ""));
+        free(text);
+    }
+    json_object_set_new(json, "latency_ms_p50", p50);
+    json_object_set_new(json, "latency_ms_p95", p95);
+    json_object_set_new(json, "latency_bins", bins);
+    return json;
+}
+
+static void put_bin(void *user, uint64_t lowest, uint64_t count) { bins_put(user, lowest, count); }
+
+static json_t *histograms(const struct load_result *load)
+{
+    json_t *json = json_object();
+    for (size_t i = 0; i < LOAD_FIGURES; i++) {
+        const struct histogram *h = &load->figures[i];
+        struct bins_writer writer = {0};
+        if (h->count == 0)
+            continue;
+        histogram_visit(h, put_bin, &writer);
+        char *text = bins_finish(&writer);
+        if (text != NULL)
+            json_object_set_new(json, load_figure_name((enum load_figure)i),
+                                json_pack("{s:o, s:o, s:o, s:s}", "min", count(h->min), "max", count(h->max), "sum",
+                                          count(h->sum < 0x1p63 ? (uint64_t)h->sum : INT64_MAX), "bins", text));
+        free(text);
+    }
+    return json;
+}
+
+static void put_load(json_t *json, const struct load_result *load)
+{
+    put(json, &schema_load, load);
+    set(json, "resources.memory_kb_per_client", number(load_memory_per_client(load) / 1e3));
+    set(json, "resources.cpu_percent_per_client", number(100 * load_cores_per_client(load)));
+    json_object_set_new(json, "failures",
+                        list(&schema_failure, load->failures, sizeof load->failures[0], load->failure_count));
+    json_object_set_new(json, "worst_clients",
+                        list(&schema_client, load->worst, sizeof load->worst[0], load->worst_count));
+    json_object_set_new(json, "series", series(&load->series));
+    json_object_set_new(json, "histograms", histograms(load));
 }
 
 json_t *result_run_json(const struct result_run *run)
 {
     json_t *json = json_object();
-    json_object_set_new(json, "topology", json_string(run->topology));
-    if (run->sweep[0] != '\0')
-        json_object_set_new(json, "sweep", json_string(run->sweep));
-    json_object_set_new(json, "rooms", json_integer(run->rooms));
-    json_object_set_new(json, "room_size", json_integer(run->room_size));
-    json_object_set_new(json, "clients",
-                        json_pack("{s:o, s:o, s:o}", "planned", count(run->clients_planned), "joined",
-                                  count(run->clients_joined), "failed", count(run->clients_failed)));
-    json_object_set_new(json, "connections", connections(&run->connections));
-    json_object_set_new(json, "turn_fallback",
-                        json_pack("{s:o, s:o, s:o}", "connections", number(run->turn_fallback.connections), "clients",
-                                  number(run->turn_fallback.clients), "rooms", number(run->turn_fallback.rooms)));
-    json_object_set_new(json, "join_ms", summary(&run->join_ms));
-    json_object_set_new(json, "latency_ms", summary(&run->latency_ms));
-    json_object_set_new(json, "audio_latency_ms", summary(&run->audio_latency_ms));
-    json_object_set_new(json, "video_latency_ms", summary(&run->video_latency_ms));
-    json_object_set_new(json, "network_latency_ms", summary(&run->network_latency_ms));
-    json_object_set_new(json, "bitrate_kbps",
-                        json_pack("{s:o, s:o, s:o, s:o}", "client_up", summary(&run->client_up_kbps), "client_down",
-                                  summary(&run->client_down_kbps), "sfu_egress", number(run->sfu_egress_kbps),
-                                  "turn_egress", number(run->turn_egress_kbps)));
-    json_object_set_new(json, "rtp", rtp(run));
-    json_object_set_new(json, "loss",
-                        json_pack("{s:o, s:o, s:o, s:o}", "sent", count(run->loss.sent), "lost", count(run->loss.lost),
-                                  "rate", number(run->loss.rate), "after_repair", number(run->loss.after_repair)));
-    json_object_set_new(
-        json, "freeze",
-        json_pack("{s:o, s:o}", "count", count(run->freeze.count), "total_ms", number(run->freeze.total_ms)));
-    json_object_set_new(json, "mos",
-                        json_pack("{s:o, s:o}", "audio", number(run->mos_audio), "video", number(run->mos_video)));
-    json_object_set_new(json, "encodings_per_client", number(run->encodings_per_client));
-    json_object_set_new(json, "video_received",
-                        json_pack("{s:o, s:o, s:o}", "kbps", summary(&run->video_kbps), "height",
-                                  summary(&run->video_height), "fps", summary(&run->video_fps)));
-    json_object_set_new(
-        json, "streams",
-        json_pack("{s:o, s:o}", "expected", count(run->streams_expected), "received", count(run->streams_received)));
-    json_object_set_new(json, "cost",
-                        json_pack("{s:o, s:o, s:o}", "sfu_egress_gb_per_hour", number(run->cost.sfu_egress_gb_per_hour),
-                                  "turn_egress_gb_per_hour", number(run->cost.turn_egress_gb_per_hour), "per_hour",
-                                  number(run->cost.per_hour)));
-    if (run->data.planned)
-        json_object_set_new(json, "data", data(&run->data));
+    put(json, &schema_run, run);
     if (run->fault_count > 0)
-        json_object_set_new(json, "faults", faults(run));
+        json_object_set_new(json, "faults", list(&schema_fault, run->faults, sizeof run->faults[0], run->fault_count));
     if (run->matrix.count > 0)
         json_object_set_new(json, "matrix", matrix(&run->matrix));
-    if (run->errors > 0)
-        json_object_set_new(json, "errors",
-                            json_pack("{s:o, s:s}", "count", count(run->errors), "first", run->first_error));
     json_object_set_new(json, "captures", captures(run));
+    if (run->load != NULL)
+        put_load(json, run->load);
     return json;
 }
 
 json_t *result_json(const struct result *result)
 {
+    json_t *json = json_pack("{s:s}", "schema", RESULT_SCHEMA);
     json_t *runs = json_array();
+    put(json, &schema_result_head, result);
+    json_object_set_new(json, "confab", json_string(CONFAB_VERSION));
     for (size_t i = 0; i < result->run_count; i++)
         json_array_append_new(runs, result_run_json(&result->runs[i]));
+    json_object_set_new(json, "runs", runs);
+    put(json, &schema_result_tail, result);
     json_t *thresholds = json_array();
     for (size_t i = 0; i < result->threshold_count; i++) {
         const struct result_threshold *t = &result->thresholds[i];
@@ -153,9 +222,7 @@ json_t *result_json(const struct result *result)
                               json_pack("{s:s, s:o, s:b}", "expr", t->expr, "value",
                                         t->measured ? number(t->value) : json_null(), "passed", (int)t->passed));
     }
-    return json_pack("{s:s, s:s, s:I, s:s, s:s, s:o, s:{s:o, s:o, s:b}, s:o, s:s}", "schema", "confab.result/1",
-                     "scenario", result->scenario, "seed", (json_int_t)result->seed, "world", result->world, "confab",
-                     CONFAB_VERSION, "runs", runs, "generator", "cpu", number(result->generator.cpu), "max_lag_ms",
-                     number(result->generator.max_lag_ms), "overloaded", (int)result->generator.overloaded,
-                     "thresholds", thresholds, "verdict", result->verdict);
+    json_object_set_new(json, "thresholds", thresholds);
+    json_object_set_new(json, "verdict", text(result->verdict));
+    return json;
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "report/load_result.h"
 #include "report/result_json.h"
 
 struct condition {
@@ -31,12 +32,14 @@ static bool split(const char *expr, struct condition *c, struct error *error)
     char *dot = strchr(name, '.');
     size_t topology_len = dot == NULL ? 0 : (size_t)(dot - name);
     if (dot == NULL || topology_len >= sizeof c->topology)
-        return error_set(error, ERROR_USAGE, "threshold '%s': begin with the topology: mesh., sfu. or any.", expr);
+        return error_set(error, ERROR_USAGE, "threshold '%s': begin with the topology: mesh., sfu., load. or any.",
+                         expr);
     memcpy(c->topology, name, topology_len);
     c->topology[topology_len] = '\0';
     snprintf(c->path, sizeof c->path, "%s", dot + 1);
-    if (strcmp(c->topology, "mesh") != 0 && strcmp(c->topology, "sfu") != 0 && strcmp(c->topology, "any") != 0)
-        return error_set(error, ERROR_USAGE, "threshold '%s': '%s' is no topology: mesh., sfu. or any.", expr,
+    if (strcmp(c->topology, "mesh") != 0 && strcmp(c->topology, "sfu") != 0 && strcmp(c->topology, "load") != 0 &&
+        strcmp(c->topology, "any") != 0)
+        return error_set(error, ERROR_USAGE, "threshold '%s': '%s' is no topology: mesh., sfu., load. or any.", expr,
                          c->topology);
     return true;
 }
@@ -67,10 +70,12 @@ bool threshold_check(const char *expr, struct error *error)
         return error_set(error, ERROR_SYSTEM, "out of memory");
     empty->matrix.count = 1;
     empty->data.planned = true;
+    empty->load = strcmp(c.topology, "load") == 0 ? load_result_create() : NULL;
     json_t *run = result_run_json(empty);
     double value = 0;
     bool found = look_up(run, c.path, &value);
     json_decref(run);
+    load_result_destroy(empty->load);
     free(empty);
     if (!found)
         return error_set(error, ERROR_USAGE,

@@ -1,5 +1,5 @@
 /* Conditions on a result's figures: "sfu.latency_ms.p95 < 250", "mesh.turn_fallback.connections < 0.30". The first word
- * names a topology (or "any"), the rest is a path into the JSON form of a run, the operator is one of < <= > >= ==. */
+ * names a topology ("mesh", "sfu", "load", or "any" of them), the rest is a path into the JSON form of a run, the operator is one of < <= > >= ==. */
 #ifndef CONFAB_REPORT_THRESHOLD_H
 #define CONFAB_REPORT_THRESHOLD_H
 

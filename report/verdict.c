@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "report/load_verdict.h"
+
 static const char size_sweep[] = "rooms.size=";
 
 enum choice { CHOICE_MESH, CHOICE_SFU, CHOICE_NEITHER, CHOICE_NOBODY };
@@ -330,6 +332,10 @@ void verdict_write(struct result *result)
     result->verdict[0] = '\0';
     if (result->run_count == 0 || result->runs[0].matrix.count > 0)
         return;
+    if (result->runs[0].load != NULL) {
+        load_verdict_write(result);
+        return;
+    }
     struct pair *pairs = calloc(result->run_count, sizeof *pairs);
     size_t count = pairs != NULL ? find_pairs(result, pairs) : 0;
     if (count > 0)
