@@ -6,8 +6,6 @@
 #include "cli/verb.h"
 
 static const struct verb verb_load = {.name = "load", .summary = "put many clients on a server"};
-static const struct verb verb_compare = {.name = "compare", .summary = "two results side by side"};
-static const struct verb verb_merge = {.name = "merge", .summary = "the results of shards as one"};
 
 static const struct verb *const verbs[] = {
     &verb_run, &verb_load, &verb_serve, &verb_analyze, &verb_compare, &verb_merge, &verb_nat,

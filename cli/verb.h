@@ -24,5 +24,7 @@ extern const struct verb verb_run;
 extern const struct verb verb_analyze;
 extern const struct verb verb_serve;
 extern const struct verb verb_nat;
+extern const struct verb verb_compare;
+extern const struct verb verb_merge;
 
 #endif
