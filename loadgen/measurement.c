@@ -22,6 +22,7 @@ bool measurement_init(struct measurement *m, const struct scenario *scenario, co
                       bool mesh, struct error *error)
 {
     size_t links = mesh ? scenario->room_size : 1;
+    size_t heard_len = (scenario->room_size * TRACK_KINDS + 7) / 8;
     memset(m, 0, sizeof *m);
     m->scenario = scenario;
     m->mesh = mesh;
@@ -30,7 +31,8 @@ bool measurement_init(struct measurement *m, const struct scenario *scenario, co
     m->client_count = population->count;
     m->clients = calloc(population->count, sizeof *m->clients);
     m->links = calloc(population->count * links, sizeof *m->links);
-    if (m->clients == NULL || m->links == NULL) {
+    m->heard = calloc(population->count, heard_len);
+    if (m->clients == NULL || m->links == NULL || m->heard == NULL) {
         measurement_clear(m);
         return error_set(error, ERROR_SYSTEM, "out of memory");
     }
@@ -39,7 +41,9 @@ bool measurement_init(struct measurement *m, const struct scenario *scenario, co
                                                 .profile = &population->clients[i],
                                                 .joined_at = NANOS_NEVER,
                                                 .last_media = NANOS_NEVER,
-                                                .links = &m->links[i * links]};
+                                                .lost_at = NANOS_NEVER,
+                                                .links = &m->links[i * links],
+                                                .heard = &m->heard[i * heard_len]};
     return true;
 }
 
@@ -54,6 +58,10 @@ void measurement_clear(struct measurement *m)
         histogram_clear(&m->fault_gap[i]);
     free(m->clients);
     free(m->links);
+    free(m->heard);
+    free(m->outages);
+    m->outages = NULL;
+    m->heard = NULL;
     m->clients = NULL;
     m->links = NULL;
 }
@@ -129,18 +137,60 @@ static void on_track_added(void *user, struct participant *participant, struct r
     track->user = measure;
 }
 
+/* `gap`: NANOS_NEVER when it goes on to the end. */
+static void note_outage(struct client_measure *client, uint32_t fault, nanos gap)
+{
+    struct measurement *m = client->run;
+    m->faults[fault].clients_hit++;
+    if (gap != NANOS_NEVER) {
+        m->faults[fault].clients_recovered++;
+        histogram_record(&m->fault_gap[fault], (uint64_t)gap);
+    }
+    if (m->outage_count == m->outage_cap) {
+        size_t cap = m->outage_cap == 0 ? 64 : 2 * m->outage_cap;
+        struct outage *grown = realloc(m->outages, cap * sizeof *grown);
+        if (grown == NULL)
+            return;
+        m->outages = grown;
+        m->outage_cap = cap;
+    }
+    m->outages[m->outage_count++] =
+        (struct outage){.client = (uint32_t)(client - m->clients), .fault = fault, .gap = gap};
+}
+
 /* Media again after a gap: which fault does it end? The last one before it. */
 static void note_recovery(struct client_measure *client, nanos now)
 {
-    struct measurement *m = client->run;
+    const struct measurement *m = client->run;
     for (uint32_t i = m->fault_count; i > 0; i--) {
-        if (m->fault_at[i - 1] > client->last_media + GAP)
-            continue;
-        m->faults[i - 1].clients_hit++;
-        m->faults[i - 1].clients_recovered++;
-        histogram_record(&m->fault_gap[i - 1], (uint64_t)(now - m->fault_at[i - 1]));
-        return;
+        if (m->fault_at[i - 1] <= client->last_media + GAP) {
+            note_outage(client, i - 1, now - m->fault_at[i - 1]);
+            return;
+        }
     }
+}
+
+static void on_lost(void *user, struct participant *participant, const char *reason, nanos now)
+{
+    struct client_measure *client = user;
+    struct call *call;
+    (void)reason;
+    client->lost_at = now;
+    client->lost_videos = 0;
+    for (size_t i = 0; (call = participant_call(participant, i)) != NULL; i++) {
+        for (const struct remote_track *track = call_tracks(call); track != NULL; track = track->next)
+            client->lost_videos += track->kind != TRACK_AUDIO && track->frame_count > 0;
+    }
+}
+
+/* Its videos stood still from the moment it was lost until now, though they aren't the same tracks any more. */
+static void end_standstill(struct client_measure *client, nanos now)
+{
+    if (client->lost_at == NANOS_NEVER)
+        return;
+    client->run->freezes += client->lost_videos;
+    client->run->frozen += client->lost_videos * (now - client->lost_at);
+    client->lost_at = NANOS_NEVER;
 }
 
 static void on_frame(void *user, struct participant *participant, struct remote_track *track,
@@ -153,6 +203,8 @@ static void on_frame(void *user, struct participant *participant, struct remote_
     if (m->fault_count > 0 && client->last_media != NANOS_NEVER && now - client->last_media > GAP)
         note_recovery(client, now);
     client->last_media = now;
+    if (track->kind != TRACK_AUDIO)
+        end_standstill(client, now);
     if (measure == NULL)
         return;
     if (measure->frames == 0)
@@ -201,6 +253,19 @@ static void sum_up_video(struct measurement *m, const struct remote_track *track
     m->mos_video_count++;
 }
 
+/* Once, though it may come anew after its publisher, or we, have been away. */
+static void note_heard(const struct client_measure *client, const struct remote_track *track)
+{
+    struct measurement *m = client->run;
+    const char *number = strrchr(track->publisher, '_'); /* "room1_2" */
+    unsigned long publisher = number != NULL ? strtoul(number + 1, NULL, 10) : 0;
+    if (publisher < 1 || publisher > m->scenario->room_size)
+        return;
+    size_t bit = (publisher - 1) * TRACK_KINDS + track->kind;
+    m->streams_received += (client->heard[bit / 8] >> bit % 8 & 1) == 0;
+    client->heard[bit / 8] |= (uint8_t)(1 << bit % 8);
+}
+
 static void sum_up_track(struct client_measure *client, struct remote_track *track, nanos now)
 {
     struct measurement *m = client->run;
@@ -215,7 +280,7 @@ static void sum_up_track(struct client_measure *client, struct remote_track *tra
     m->packets_lost += expected > first_time ? expected - first_time : 0;
     m->packets_lost_after_repair += expected > packets ? expected - packets : 0;
     if (measure->frames > 0) {
-        m->streams_received++;
+        note_heard(client, track);
         if (track->kind != TRACK_AUDIO) {
             freeze_detector_end(&measure->freeze, now);
             m->freezes += measure->freeze.freezes + measure->freeze.pauses;
@@ -272,26 +337,15 @@ const struct participant_callbacks measurement_callbacks = {
     .track_removed = on_track_removed,
     .frame = on_frame,
     .data = on_data,
+    .lost = on_lost,
     .failed = on_failed,
 };
 
 /* --- windows and faults -------------------------------------------------------------------------------------------------- */
 
-/* What all of a client's connections have carried. */
 static struct connection_statistics count_traffic(const struct client_measure *client)
 {
-    struct call *call;
-    struct connection_statistics sum = {0};
-    for (size_t i = 0; client->participant != NULL && (call = participant_call(client->participant, i)) != NULL; i++) {
-        struct connection_statistics statistics = connection_statistics(call_connection(call));
-        sum.streams_sent += statistics.streams_sent;
-        sum.streams_received += statistics.streams_received;
-        sum.packets_sent += statistics.packets_sent;
-        sum.packets_received += statistics.packets_received;
-        sum.bytes_sent += statistics.bytes_sent;
-        sum.bytes_received += statistics.bytes_received;
-    }
-    return sum;
+    return client->participant != NULL ? participant_traffic(client->participant) : (struct connection_statistics){0};
 }
 
 void measurement_begin_window(struct measurement *m)
@@ -387,6 +441,9 @@ static void finish_client(struct measurement *m, struct client_measure *client, 
         for (struct remote_track *track = call_tracks(call); track != NULL; track = track->next)
             sum_up_track(client, track, now);
     }
+    end_standstill(client, now);
+    if (client->participant != NULL && participant_trouble(client->participant) != NULL)
+        note_error(client, participant_trouble(client->participant));
     run->rtp.streams_sent += traffic.streams_sent;
     run->rtp.streams_received += traffic.streams_received;
     run->rtp.packets_sent += traffic.packets_sent;
@@ -400,7 +457,7 @@ static void finish_client(struct measurement *m, struct client_measure *client, 
         histogram_record(&m->client_down, (uint64_t)((double)down * 8 / seconds));
     }
     if (m->fault_count > 0 && client->last_media != NANOS_NEVER && now - client->last_media > GAP)
-        m->faults[m->fault_count - 1].clients_hit++;
+        note_outage(client, m->fault_count - 1, NANOS_NEVER);
 }
 
 /* The paths of one room: in a mesh each pair, counted at the offerer's end. Returns whether any is relayed. */
@@ -512,5 +569,6 @@ void measurement_finish(struct measurement *m, nanos now, struct result_run *run
     for (uint32_t i = 0; i < m->fault_count; i++) {
         run->faults[i] = m->faults[i];
         run->faults[i].media_gap_ms_p50 = histogram_quantile(&m->fault_gap[i], 0.5) / 1e6;
+        run->faults[i].media_gap_ms_max = histogram_quantile(&m->fault_gap[i], 1) / 1e6;
     }
 }

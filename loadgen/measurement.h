@@ -31,7 +31,16 @@ struct client_measure {
     uint32_t own_connected;        /* of the calls that it made itself */
     struct link_record *links;     /* by the other's number in the room; at an SFU the first alone */
     nanos last_media;              /* NANOS_NEVER before any */
+    nanos lost_at;                 /* without a server since then; NANOS_NEVER: it has one */
+    uint32_t lost_videos;          /* that stood still when it lost its server */
     uint64_t up_bytes, down_bytes; /* at the start of the media window */
+    uint8_t *heard;                /* bits: streams of others that brought a frame, by their number and track_kind */
+};
+
+/* A client got no media for over a second after a fault. */
+struct outage {
+    uint32_t client, fault;
+    nanos gap; /* from the fault until there was some again; NANOS_NEVER: until the end */
 };
 
 struct measurement {
@@ -41,6 +50,7 @@ struct measurement {
     struct client_measure *clients;
     size_t client_count;
     struct link_record *links;
+    uint8_t *heard;
     struct histogram join, latency, audio_latency, video_latency;
     struct histogram network_latency; /* filled by connections themselves */
     struct histogram data_latency, file_time;
@@ -58,6 +68,8 @@ struct measurement {
     nanos fault_at[RESULT_FAULTS_MAX];
     struct histogram fault_gap[RESULT_FAULTS_MAX];
     uint32_t fault_count;
+    struct outage *outages;
+    size_t outage_count, outage_cap;
 };
 
 /* A connection's path, named by its less direct end. */

@@ -7,6 +7,7 @@
 #include "loadgen/connection_list.h"
 #include "loadgen/measurement.h"
 #include "loadgen/nat_matrix.h"
+#include "loadgen/outage_list.h"
 #include "loadgen/population.h"
 #include "loadgen/venue.h"
 #include "rtc/certificate.h"
@@ -246,12 +247,17 @@ static struct server *server_named(struct simulation *s, const char *name)
     return NULL;
 }
 
-/* Rooms are spread over the SFUs. */
-static struct server *server_of_room(struct simulation *s, uint32_t room)
+/* Where a room meets: rooms are spread over the SFUs, and when one is gone, over those that are left. */
+static size_t servers_of_room(struct simulation *s, uint32_t room, struct address *servers)
 {
-    if (s->options->topology == SCENARIO_MESH)
-        return s->signalling;
-    return server_named(s, s->scenario->sfu.entries[room % s->scenario->sfu.count].name);
+    const struct scenario_servers *sfu = &s->scenario->sfu;
+    if (s->options->topology == SCENARIO_MESH) {
+        servers[0] = with_port(s->signalling->address, SIGNALLING_PORT);
+        return 1;
+    }
+    for (size_t i = 0; i < sfu->count; i++)
+        servers[i] = with_port(server_named(s, sfu->entries[(room + i) % sfu->count].name)->address, SIGNALLING_PORT);
+    return sfu->count;
 }
 
 /* --- clients ---------------------------------------------------------------------------------------------------------- */
@@ -301,13 +307,19 @@ static void join(void *user, nanos now)
     size_t index = (size_t)(client - s->clients);
     const struct client_profile *profile = &s->population.clients[index];
     char room[32];
+    struct address servers[SCENARIO_SERVERS_MAX];
+    size_t server_count = servers_of_room(s, profile->room, servers);
+    bool mesh = s->options->topology == SCENARIO_MESH;
     snprintf(room, sizeof room, "room%u", profile->room + 1);
     const struct participant_config config = {
         .host = client->host,
-        .server = with_port(server_of_room(s, profile->room)->address, SIGNALLING_PORT),
+        .server = servers[0],
+        /* Calls of a mesh live on without signalling. */
+        .meeting_places = servers,
+        .meeting_place_count = mesh ? 0 : server_count,
         .room = room,
         .name = profile->name,
-        .shape = s->options->topology == SCENARIO_MESH ? CALL_MESH : CALL_SFU,
+        .shape = mesh ? CALL_MESH : CALL_SFU,
         .plan = plan_of(s->scenario, profile),
         .room_has_screen = s->scenario->media.has_screen,
         .conversation = {.seed = s->scenario->seed,
@@ -545,13 +557,20 @@ static void sum_up(struct simulation *s, struct result_run *run)
         (double)servers * scenario->server_per_hour;
 }
 
-static bool list_connections(struct simulation *s, struct error *error)
+typedef bool (*write_list)(const struct measurement *measurement, const char *path, struct error *error);
+
+static bool list(const struct simulation *s, const char *name, write_list write, struct error *error)
 {
     char path[1024];
-    if (s->options->directory == NULL)
-        return true;
-    snprintf(path, sizeof path, "%s/%s-connections.csv", s->options->directory, s->options->label);
-    return connection_list_write(&s->measurement, path, error);
+    snprintf(path, sizeof path, "%s/%s-%s.csv", s->options->directory, s->options->label, name);
+    return write(&s->measurement, path, error);
+}
+
+static bool write_lists(const struct simulation *s, struct error *error)
+{
+    return s->options->directory == NULL ||
+           (list(s, "connections", connection_list_write, error) &&
+            (s->measurement.fault_count == 0 || list(s, "outages", outage_list_write, error)));
 }
 
 static bool build(struct simulation *s, struct result_run *run, struct error *error)
@@ -631,7 +650,7 @@ bool simulate(const struct scenario *scenario, const struct simulation_options *
     if (done) {
         sum_up(s, run);
         *health = venue_health(s->venue);
-        done = venue_finish_captures(s->venue, error) && list_connections(s, error);
+        done = venue_finish_captures(s->venue, error) && write_lists(s, error);
     }
     tear_down(s);
     free(s);

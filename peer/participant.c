@@ -6,8 +6,12 @@
 
 #include "base/rng.h"
 #include "peer/call_group.h"
+#include "peer/rejoin.h"
 
-enum { NAME_CAP = 64 };
+enum { NAME_CAP = 64, REASON_CAP = 160 };
+
+/* Between two tries to find new paths for calls of a mesh. */
+#define REPAIR_INTERVAL (5 * NANOS_PER_S)
 
 struct participant {
     struct participant_config config;
@@ -17,14 +21,47 @@ struct participant {
     struct room_message joined; /* kept for its ICE servers */
     bool is_joined;
     struct call_group *calls;
-    uint64_t calls_made; /* each gets a seed of its own */
+    uint64_t calls_made;               /* each gets a seed of its own */
+    struct connection_statistics past; /* of ended calls */
+    struct world_timer *timer;         /* for what is due: */
+    nanos repair_at;                   /* a call has failed */
+    nanos rejoin_at;                   /* somewhere: see rejoin */
+    nanos give_up_at;                  /* unless the server has let us in */
+    struct rejoin rejoin;
+    char trouble[REASON_CAP]; /* why we are out */
+    bool has_left;            /* said goodbye */
 };
 
 const char *participant_name(const struct participant *p) { return p->name; }
 
-struct call *participant_call(const struct participant *p, size_t index)
+struct call *participant_call(const struct participant *p, size_t index) { return call_group_at(p->calls, index); }
+
+const char *participant_trouble(const struct participant *p) { return p->trouble[0] != '\0' ? p->trouble : NULL; }
+
+static void add_traffic(struct connection_statistics *sum, struct call *call)
 {
-    return call_group_at(p->calls, index);
+    struct connection_statistics statistics = connection_statistics(call_connection(call));
+    sum->packets_sent += statistics.packets_sent;
+    sum->bytes_sent += statistics.bytes_sent;
+    sum->packets_received += statistics.packets_received;
+    sum->bytes_received += statistics.bytes_received;
+    sum->streams_sent += statistics.streams_sent;
+    sum->streams_received += statistics.streams_received;
+    sum->padding_sent += statistics.padding_sent;
+    sum->retransmitted_packets += statistics.retransmitted_packets;
+    sum->retransmitted_bytes += statistics.retransmitted_bytes;
+    sum->packets_dropped += statistics.packets_dropped;
+    sum->data_bytes_sent += statistics.data_bytes_sent;
+    sum->data_bytes_received += statistics.data_bytes_received;
+}
+
+struct connection_statistics participant_traffic(const struct participant *p)
+{
+    struct connection_statistics sum = p->past;
+    struct call *call;
+    for (size_t i = 0; (call = call_group_at(p->calls, i)) != NULL; i++)
+        add_traffic(&sum, call);
+    return sum;
 }
 
 size_t participant_calls_made(const struct participant *p)
@@ -49,11 +86,28 @@ static void call_says(void *user, struct call *call, const struct room_message *
     send_message(user, message);
 }
 
+static void set_timer(struct participant *p)
+{
+    world_timer_set(p->timer, nanos_min(p->repair_at, nanos_min(p->rejoin_at, p->give_up_at)));
+}
+
+/* It stood, and has failed. */
+static bool has_broken(struct call *call)
+{
+    const struct transport *transport = connection_transport(call_connection(call));
+    return transport_state(transport) == TRANSPORT_FAILED && transport_times(transport).dtls_connected != NANOS_NEVER;
+}
+
 static void call_state(void *user, struct call *call, enum transport_state state, const char *reason, nanos now)
 {
     struct participant *p = user;
     if (p->config.callbacks->call_state != NULL)
         p->config.callbacks->call_state(p->config.user, p, call, state, reason, now);
+    /* Later, since the call is in the middle of something. */
+    if (has_broken(call) && !p->has_left && (p->config.shape == CALL_MESH || p->rejoin.count > 0)) {
+        p->repair_at = nanos_min(p->repair_at, now);
+        set_timer(p);
+    }
 }
 
 static void track_added(void *user, struct call *call, struct remote_track *track, nanos now)
@@ -148,12 +202,10 @@ static struct call *start_call(struct participant *p, const char *remote_name, b
     return call;
 }
 
-static void end_call(struct participant *p, const char *remote_name, nanos now)
+static void end_call(struct participant *p, struct call *call, nanos now)
 {
-    struct call *call = call_with(p, remote_name);
-    if (call == NULL)
-        return;
     call_group_remove(p->calls, call);
+    add_traffic(&p->past, call);
     for (struct remote_track *track = call_tracks(call); track != NULL; track = track->next)
         track_removed(p, call, track, now);
     call_destroy(call);
@@ -163,10 +215,16 @@ static void end_call(struct participant *p, const char *remote_name, nanos now)
 
 static void on_joined(struct participant *p, struct room_message *message, nanos now)
 {
+    room_message_clear(&p->joined);
     p->joined = *message;
     memset(message, 0, sizeof *message); /* ours now */
     p->is_joined = true;
-    call_group_talk(p->calls, now);
+    p->give_up_at = NANOS_NEVER;
+    p->trouble[0] = '\0';
+    rejoin_done(&p->rejoin);
+    set_timer(p);
+    if (p->calls_made == 0)
+        call_group_talk(p->calls, now);
     if (p->config.callbacks->joined != NULL)
         p->config.callbacks->joined(p->config.user, p, now);
     if (p->config.shape == CALL_SFU)
@@ -179,10 +237,46 @@ static void hear(struct participant *p, const struct room_message *message, nano
 {
     bool about_room = message->type == ROOM_PEER_JOINED || message->type == ROOM_PEER_LEFT ||
                       message->type == ROOM_MUTE || message->type == ROOM_SPEAKER;
-    if (message->type == ROOM_PEER_LEFT && p->config.shape == CALL_MESH)
-        end_call(p, message->peer, now);
+    struct call *call = message->type == ROOM_PEER_LEFT ? call_with(p, message->peer) : NULL;
+    if (call != NULL && p->config.shape == CALL_MESH)
+        end_call(p, call, now);
     if (about_room && p->config.callbacks->told != NULL)
         p->config.callbacks->told(p->config.user, p, message, now);
+}
+
+/* Out of the room: everything goes, and if there is another place to meet, that is tried in a while. */
+static void lose(struct participant *p, const char *reason, nanos now)
+{
+    if (p->channel != NULL)
+        world_channel_close(p->channel);
+    p->channel = NULL;
+    if (p->has_left)
+        return;
+    if (p->rejoin.count == 0) {
+        fail(p, reason, now);
+        return;
+    }
+    if (p->is_joined && p->config.callbacks->lost != NULL)
+        p->config.callbacks->lost(p->config.user, p, reason, now);
+    struct call *call;
+    while ((call = call_group_at(p->calls, 0)) != NULL) {
+        call_close(call, now); /* its allocation on a TURN server is not to stay */
+        end_call(p, call, now);
+    }
+    p->repair_at = p->give_up_at = NANOS_NEVER;
+    p->rejoin_at = now + rejoin_delay(&p->rejoin);
+    snprintf(p->trouble, sizeof p->trouble, "%s", reason);
+    p->is_joined = false;
+    set_timer(p);
+}
+
+/* The first time that is for good. Later the server may still take us for the one whom it has lost. */
+static void refused(struct participant *p, const char *reason, nanos now)
+{
+    if (p->is_joined || p->trouble[0] == '\0')
+        fail(p, reason, now);
+    else
+        lose(p, reason, now);
 }
 
 static void for_a_call(struct participant *p, const struct room_message *message, nanos now)
@@ -211,7 +305,7 @@ static void received(void *user, struct world_channel *channel, const char *text
     if (message.type == ROOM_JOINED && !p->is_joined)
         on_joined(p, &message, now);
     else if (message.type == ROOM_ERROR)
-        fail(p, message.reason, now);
+        refused(p, message.reason, now);
     else if (p->is_joined && (message.type == ROOM_OFFER || message.type == ROOM_ANSWER ||
                               message.type == ROOM_CANDIDATE || message.type == ROOM_CANDIDATES_END))
         for_a_call(p, &message, now);
@@ -233,17 +327,59 @@ static void opened(void *user, struct world_channel *channel, nanos now)
 
 static void closed(void *user, struct world_channel *channel, const char *reason, nanos now)
 {
+    (void)channel;
+    lose(user, reason, now);
+}
+
+static const struct world_channel_callbacks channel_callbacks = {opened, received, closed};
+
+/* --- what is due -------------------------------------------------------------------------------------------------------- */
+
+static void rejoin(struct participant *p, nanos now)
+{
+    struct error error;
+    p->rejoin_at = NANOS_NEVER;
+    p->give_up_at = now + rejoin_patience(&p->rejoin);
+    p->channel = world_channel_connect(p->config.host, rejoin_server(&p->rejoin), &channel_callbacks, p, &error);
+    if (p->channel == NULL)
+        lose(p, error.text, now);
+}
+
+/* A call has been without consent for too long. The SFU's is all there is; in a mesh each finds another path by itself
+ * (RFC 8445, section 9), and who made the offer makes the next. */
+static void repair(struct participant *p, nanos now)
+{
+    p->repair_at = NANOS_NEVER;
+    if (p->config.shape == CALL_SFU) {
+        lose(p, "the SFU has been silent for too long", now);
+        return;
+    }
+    struct call *call;
+    for (size_t i = 0; (call = call_group_at(p->calls, i)) != NULL; i++) {
+        if (!has_broken(call))
+            continue;
+        p->repair_at = now + REPAIR_INTERVAL;
+        if (call_is_offerer(call))
+            call_restart_ice(call, now);
+    }
+}
+
+static void timer_fired(void *user, nanos now)
+{
     struct participant *p = user;
-    world_channel_close(channel);
-    p->channel = NULL;
-    fail(p, reason, now);
+    if (p->repair_at <= now)
+        repair(p, now);
+    if (p->give_up_at <= now)
+        lose(p, "the server doesn't answer", now);
+    if (p->rejoin_at <= now)
+        rejoin(p, now);
+    set_timer(p);
 }
 
 /* --- life ------------------------------------------------------------------------------------------------------------------- */
 
 struct participant *participant_create(const struct participant_config *config, nanos now, struct error *error)
 {
-    static const struct world_channel_callbacks callbacks = {opened, received, closed};
     struct participant *p = calloc(1, sizeof *p);
     (void)now;
     if (p == NULL) {
@@ -255,9 +391,13 @@ struct participant *participant_create(const struct participant_config *config, 
     snprintf(p->name, sizeof p->name, "%s", config->name);
     const struct call_group_config calls = {
         .host = config->host, .plan = &p->config.plan, .conversation = config->conversation, .number = config->number};
+    rejoin_init(&p->rejoin, config->meeting_places, config->meeting_place_count, config->seed);
+    p->repair_at = p->rejoin_at = p->give_up_at = NANOS_NEVER;
     p->calls = call_group_create(&calls, error);
-    if (p->calls != NULL)
-        p->channel = world_channel_connect(config->host, &config->server, &callbacks, p, error);
+    p->timer = p->calls != NULL ? world_timer_open(config->host, timer_fired, p) : NULL;
+    const struct address *server = p->rejoin.count > 0 ? rejoin_server(&p->rejoin) : &config->server;
+    if (p->timer != NULL)
+        p->channel = world_channel_connect(config->host, server, &channel_callbacks, p, error);
     if (p->channel == NULL) {
         participant_destroy(p);
         return NULL;
@@ -272,6 +412,8 @@ void participant_destroy(struct participant *p)
     call_group_destroy(p->calls);
     if (p->channel != NULL)
         world_channel_close(p->channel);
+    if (p->timer != NULL)
+        world_timer_close(p->timer);
     room_message_clear(&p->joined);
     free(p);
 }
@@ -281,6 +423,7 @@ void participant_say(struct participant *p, const struct room_message *message) 
 void participant_leave(struct participant *p, nanos now)
 {
     struct call *call;
+    p->has_left = true;
     for (size_t i = 0; (call = call_group_at(p->calls, i)) != NULL; i++)
         call_close(call, now);
     send_message(p, &(struct room_message){.type = ROOM_LEAVE});

@@ -27,6 +27,9 @@ struct participant_callbacks {
     void (*data)(void *user, struct participant *participant, const struct data_report *report, nanos now);
     /* Of the room: `peer-joined`, `peer-left`, `mute` or `speaker`. */
     void (*told)(void *user, struct participant *participant, const struct room_message *message, nanos now);
+    /* The server is gone, or the way to it, and with them all calls, which are still there in this callback; it looks for
+     * another, and will be `joined` again. */
+    void (*lost)(void *user, struct participant *participant, const char *reason, nanos now);
     /* It can't go on: refused, or the signalling broke. */
     void (*failed)(void *user, struct participant *participant, const char *reason, nanos now);
 };
@@ -34,6 +37,9 @@ struct participant_callbacks {
 struct participant_config {
     struct world_host *host;
     struct address server; /* of signalling */
+    /* Where the room meets when that is gone, `server` itself first; copied. None: nowhere, the participant fails. */
+    const struct address *meeting_places;
+    size_t meeting_place_count;
     const char *room;
     const char *name;
     enum call_shape shape;
@@ -69,6 +75,12 @@ const char *participant_name(const struct participant *participant);
 
 /* The calls, in the order in which they began: `index` from 0; NULL past the last. */
 struct call *participant_call(const struct participant *participant, size_t index);
+
+/* What all calls have carried, ended ones included; rtt and queue are of no meaning. */
+struct connection_statistics participant_traffic(const struct participant *participant);
+
+/* Why it is not in the room; NULL when it is, and before it was. */
+const char *participant_trouble(const struct participant *participant);
 
 /* How many calls it has to make itself: to everyone who was in the mesh when it came, or to the SFU. */
 size_t participant_calls_made(const struct participant *participant);

@@ -12,6 +12,7 @@
 #include "rtc/session_description.h"
 
 enum track_kind { TRACK_AUDIO, TRACK_VIDEO, TRACK_SCREEN };
+enum { TRACK_KINDS = TRACK_SCREEN + 1 };
 
 struct remote_track {
     enum track_kind kind;

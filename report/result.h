@@ -58,6 +58,7 @@ struct result_fault {
     double at_s;
     uint64_t clients_hit;    /* that got no media for over a second after it */
     double media_gap_ms_p50; /* time from the fault until media flowed again, among those that saw it again */
+    double media_gap_ms_max;
     uint64_t clients_recovered;
 };
 

@@ -181,6 +181,7 @@ static const struct schema_field fault[] = {
     FIELD("clients_hit", SCHEMA_COUNT, clients_hit),
     FIELD("clients_recovered", SCHEMA_COUNT, clients_recovered),
     FIELD("media_gap_ms_p50", SCHEMA_NUMBER, media_gap_ms_p50),
+    FIELD("media_gap_ms_max", SCHEMA_NUMBER, media_gap_ms_max),
 };
 const struct schema schema_fault = SCHEMA(fault);
 

@@ -73,8 +73,8 @@ static void print_faults(const struct result_run *run, FILE *out)
         fprintf(out, "%5u %-5s at %.1f s: %s: %" PRIu64 " clients without media for over a second", run->room_size,
                 run->topology, fault->at_s, fault->what, fault->clients_hit);
         if (fault->clients_hit > 0 && fault->clients_recovered > 0)
-            fprintf(out, ", %" PRIu64 " of them recovered after %.0f ms (median)", fault->clients_recovered,
-                    fault->media_gap_ms_p50);
+            fprintf(out, ", %" PRIu64 " of them recovered after %.0f ms (median; at most %.0f)",
+                    fault->clients_recovered, fault->media_gap_ms_p50, fault->media_gap_ms_max);
         else if (fault->clients_hit > 0)
             fputs(", none recovered", out);
         fputc('\n', out);

@@ -507,13 +507,30 @@ static void handle_ice_events(struct transport *t, nanos now)
     }
 }
 
+/* ICE has been restarted. */
+static void begin_again(struct transport *t, nanos now)
+{
+    if (t->state == TRANSPORT_FAILED)
+        enter(t, TRANSPORT_CHECKING, NULL);
+    /* Relays given back are needed again. */
+    for (int i = 0; i < t->relay_count; i++) {
+        if (t->relays[i].client == NULL)
+            schedule_relay(t, i, now);
+    }
+    t->relays_due = now;
+}
+
 bool transport_set_remote(struct transport *t, const struct transport_remote *remote, nanos now, struct error *error)
 {
+    char ufrag[ICE_UFRAG_CAP];
     if (remote->fingerprint_count == 0 || remote->fingerprint_count > TRANSPORT_FINGERPRINTS_MAX)
         return error_set(error, ERROR_PROTOCOL, "the description has %zu fingerprints: 1 to %d are understood",
                          remote->fingerprint_count, TRANSPORT_FINGERPRINTS_MAX);
+    snprintf(ufrag, sizeof ufrag, "%s", ice_agent_ufrag(t->ice));
     if (!ice_agent_set_remote(t->ice, remote->ufrag, remote->password, remote->lite, error))
         return false;
+    if (strcmp(ufrag, ice_agent_ufrag(t->ice)) != 0)
+        begin_again(t, now);
     if (t->dtls == NULL) {
         t->role = remote->role;
         t->fingerprint_count = remote->fingerprint_count;
@@ -542,14 +559,7 @@ void transport_restart(struct transport *t, nanos now)
     if (t->state == TRANSPORT_FAILED && t->dtls != NULL && !t->secured)
         return; /* the peer was not who it should be: another path wouldn't help */
     ice_agent_restart(t->ice);
-    if (t->state == TRANSPORT_FAILED)
-        enter(t, TRANSPORT_CHECKING, NULL);
-    /* Relays given back are needed again. */
-    for (int i = 0; i < t->relay_count; i++) {
-        if (t->relays[i].client == NULL)
-            schedule_relay(t, i, now);
-    }
-    t->relays_due = now;
+    begin_again(t, now);
     handle_ice_events(t, now);
 }
 

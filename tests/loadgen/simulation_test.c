@@ -171,6 +171,40 @@ static void a_cut_ends_when_it_says(void)
     }
 }
 
+/* Two rooms at two SFUs: who loses the first goes to the second, all of the room, and is heard again. */
+static void a_killed_sfu_is_replaced(void)
+{
+    struct result_run run = play(SCENARIO_SFU, "faults=[{at: 2s, kill: sfu-1}]", "servers.sfu=2",
+                                 "rooms={count: 2, size: 3}", "duration=10s", NULL);
+    CU_ASSERT_EQUAL(run.faults[0].clients_hit, 3);
+    CU_ASSERT_EQUAL(run.faults[0].clients_recovered, 3);
+    /* Half to one and a half times 0.5 s, 3 s until the dead one is taken for dead, as long again, and to join. */
+    CU_ASSERT_TRUE(run.faults[0].media_gap_ms_p50 > 3500 && run.faults[0].media_gap_ms_max < 5500);
+    CU_ASSERT_TRUE(run.freeze.total_ms > 6 * 3500 && run.freeze.total_ms < 6 * 6000);
+    CU_ASSERT_EQUAL(run.streams_received, run.streams_expected);
+    CU_ASSERT_EQUAL(run.clients_joined, 6);
+    CU_ASSERT_EQUAL(run.errors, 0);
+    /* Both of them: nobody comes back, and nobody is counted as well. */
+    run = play(SCENARIO_SFU, "faults=[{at: 2s, kill: sfu-1}, {at: 2s, kill: sfu-2}]", "servers.sfu=2",
+               "rooms={count: 2, size: 3}", "duration=10s", NULL);
+    CU_ASSERT_EQUAL(run.faults[0].clients_hit + run.faults[1].clients_hit, 6);
+    CU_ASSERT_EQUAL(run.faults[0].clients_recovered + run.faults[1].clients_recovered, 0);
+    CU_ASSERT_EQUAL(run.errors, 6);
+}
+
+/* Longer than consent lasts (RFC 7675): in a mesh ICE is restarted, at an SFU the client joins again. */
+static void who_was_away_for_long_comes_back(void)
+{
+    for (enum scenario_topology topology = SCENARIO_MESH; topology <= SCENARIO_SFU; topology++) {
+        struct result_run run = play(topology, "faults=[{at: 2s, client: room1/2, cut: yes, for: 40s}]",
+                                     "rooms={count: 1, size: 3}", "duration=60s", NULL);
+        CU_ASSERT_EQUAL(run.faults[0].clients_hit, 1);
+        CU_ASSERT_EQUAL(run.faults[0].clients_recovered, 1);
+        CU_ASSERT_TRUE(run.faults[0].media_gap_ms_max >= 40000 && run.faults[0].media_gap_ms_max < 55000);
+        CU_ASSERT_EQUAL(run.streams_received, run.streams_expected);
+    }
+}
+
 static void a_link_changes(void)
 {
     struct result_run run = play(SCENARIO_MESH, "faults=[{at: 1s, client: room1/1, set: {delay: 200ms}}]", NULL);
@@ -361,10 +395,12 @@ void simulation_test(void)
               {"data is enough for a call", data_is_enough_for_a_call}, {"NATs decide the way", nats_decide_the_way},
               {"without a relay they fail", without_a_relay_they_fail},
               {"a killed SFU sends no more", a_killed_sfu_sends_no_more},
-              {"a cut ends when it says", a_cut_ends_when_it_says}, {"a link changes", a_link_changes},
-              {"one shares a screen", one_shares_a_screen}, {"viewers only watch", viewers_only_watch},
-              {"sites are apart", sites_are_apart}, {"IPv6 needs no NAT", ipv6_needs_no_nat},
-              {"a mesh grows with its size", a_mesh_grows_with_its_size},
+              {"a cut ends when it says", a_cut_ends_when_it_says},
+              {"a killed SFU is replaced", a_killed_sfu_is_replaced},
+              {"who was away for long comes back", who_was_away_for_long_comes_back},
+              {"a link changes", a_link_changes}, {"one shares a screen", one_shares_a_screen},
+              {"viewers only watch", viewers_only_watch}, {"sites are apart", sites_are_apart},
+              {"IPv6 needs no NAT", ipv6_needs_no_nat}, {"a mesh grows with its size", a_mesh_grows_with_its_size},
               {"a sweep keeps its order", a_sweep_keeps_its_order},
               {"an interrupt keeps what is done", an_interrupt_keeps_what_is_done});
 }
