@@ -23,13 +23,16 @@ const PATIENCE_MS = 75000;
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** What `look` gives once it is truthy; an error that says what was waited for when it doesn't come to that. */
+/**
+ * What `look` gives once it is truthy; an error that says what was waited for when it doesn't come to that. `what` is a
+ * text, or a function that gives it in the end.
+ */
 export async function until(what, look, timeout = PATIENCE_MS) {
   const end = Date.now() + timeout;
   for (;;) {
     const seen = await look();
     if (seen) return seen;
-    if (Date.now() > end) throw new Error(`waited ${timeout / 1000} s for: ${what}`);
+    if (Date.now() > end) throw new Error(`waited ${timeout / 1000} s for: ${typeof what === 'function' ? what() : what}`);
     await sleep(100);
   }
 }
