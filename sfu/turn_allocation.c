@@ -16,6 +16,9 @@ bool turn_table_init(struct turn_table *table, uint16_t port_min, uint16_t port_
         if (table->pools[i] == NULL)
             return false;
         turn_port_pool_init(table->pools[i], port_min, port_max, seed, i);
+        table->live[i] = calloc((UINT16_MAX + 1) / 64, sizeof *table->live[i]);
+        if (table->live[i] == NULL)
+            return false;
     }
     return true;
 }
@@ -56,6 +59,19 @@ static void account_release(struct turn_table *table, struct turn_account *accou
 }
 
 /* --- relays and reservations ------------------------------------------------------------------------------------ */
+
+static void set_live(struct turn_relay *relay, bool live)
+{
+    uint64_t *word =
+        &relay->allocation->table->live[turn_family_index(relay->address.family)][relay->address.port / 64];
+    uint64_t bit = (uint64_t)1 << relay->address.port % 64;
+    *word = live ? *word | bit : *word & ~bit;
+}
+
+bool turn_table_has_relay(const struct turn_table *table, uint8_t family, uint16_t port)
+{
+    return (table->live[turn_family_index(family)][port / 64] >> port % 64 & 1) != 0;
+}
 
 static void close_relay_socket(struct turn_table *table, struct world_udp *udp, const struct address *address)
 {
@@ -239,7 +255,10 @@ unsigned turn_allocation_create(struct turn_table *table, const struct turn_tupl
     code = open_relays(allocation, wish, now);
     for (size_t i = 0; code == 0 && i < 2; i++) {
         struct turn_relay *relay = &allocation->relays[i];
-        if (relay->udp != NULL && !expire_at(table, &relay->expiry, TURN_EXPIRY_RELAY, relay, now + wish->lifetime))
+        if (relay->udp == NULL)
+            continue;
+        set_live(relay, true);
+        if (!expire_at(table, &relay->expiry, TURN_EXPIRY_RELAY, relay, now + wish->lifetime))
             code = STUN_INSUFFICIENT_CAPACITY;
     }
     if (code != 0) {
@@ -426,6 +445,7 @@ static void relay_end(struct turn_relay *relay)
     struct turn_table *table = relay->allocation->table;
     if (relay->udp == NULL)
         return;
+    set_live(relay, false);
     end_peers(relay->allocation, relay->address.family);
     deadline_heap_remove(&table->heap, &relay->expiry.deadline);
     close_relay_socket(table, relay->udp, &relay->address);
@@ -482,6 +502,8 @@ void turn_table_clear(struct turn_table *table)
     while (table->reservations != NULL)
         reservation_expire(table->reservations); // NOLINT: likewise
     deadline_heap_clear(&table->heap);
-    free(table->pools[0]);
-    free(table->pools[1]);
+    for (size_t i = 0; i < 2; i++) {
+        free(table->pools[i]);
+        free(table->live[i]);
+    }
 }

@@ -123,6 +123,7 @@ struct turn_table {
     void (*ended)(void *owner, struct turn_allocation *allocation);
     void *owner;
     struct turn_port_pool *pools[2];
+    uint64_t *live[2]; /* by family, a bit for each port: an allocation's relay */
     struct rng rng;
     uint64_t last_id;
     uint32_t user_quota;
@@ -164,6 +165,9 @@ void turn_allocation_end(struct turn_allocation *allocation);
 void turn_allocation_end_relay(struct turn_allocation *allocation, uint8_t family);
 
 struct turn_allocation *turn_table_find(struct turn_table *table, const struct turn_tuple *tuple);
+
+/* Has an allocation a relay of this family on that port, now? */
+bool turn_table_has_relay(const struct turn_table *table, uint8_t family, uint16_t port);
 
 /* A new time to expiry for the relays of a family, or of both (ADDRESS_NONE). */
 void turn_allocation_refresh(struct turn_allocation *allocation, uint8_t family, nanos until);

@@ -119,13 +119,18 @@ static bool is_service(const struct turn_peer_rules *rules, const struct address
     return false;
 }
 
-static bool is_relay(const struct turn_peer_rules *rules, const struct address *peer)
+static bool is_relay_address(const struct turn_peer_rules *rules, const struct address *peer)
 {
     for (size_t i = 0; i < 3; i++) {
         if (address_same_ip(&rules->relays[i], peer))
-            return rules->relay_to_relay;
+            return true;
     }
     return false;
+}
+
+bool turn_peer_rules_only_relays(const struct turn_peer_rules *rules, const struct address *peer)
+{
+    return is_relay_address(rules, peer) && !is_service(rules, peer, true);
 }
 
 static bool allowed(const struct turn_peer_rules *rules, const struct address *peer, bool with_port)
@@ -140,7 +145,7 @@ static bool allowed(const struct turn_peer_rules *rules, const struct address *p
         return true;
     if (is_own(rules, peer)) {
         bool relay_port = peer->port >= rules->relay_port_min && peer->port <= rules->relay_port_max;
-        return is_relay(rules, peer) && (!with_port || relay_port);
+        return rules->relay_to_relay && is_relay_address(rules, peer) && (!with_port || relay_port);
     }
     return (rules->allowed_scopes & 1u << address_scope(peer)) != 0;
 }

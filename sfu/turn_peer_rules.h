@@ -32,4 +32,7 @@ bool turn_peer_rules_permit(const struct turn_peer_rules *rules, const struct ad
 /* May it send to this address and port (ChannelBind, Send)? */
 bool turn_peer_rules_send(const struct turn_peer_rules *rules, const struct address *peer);
 
+/* Is it a socket of this machine that none but a relay may be behind? */
+bool turn_peer_rules_only_relays(const struct turn_peer_rules *rules, const struct address *peer);
+
 #endif

@@ -5,11 +5,17 @@
 /* A Data indication around a datagram: header, XOR-PEER-ADDRESS, DATA. */
 enum { INDICATION_OVERHEAD = STUN_HEADER_LEN + 24 + 4 + 3 };
 
+bool turn_relaying_is_astray(const struct turn_server *server, const struct address *peer)
+{
+    return turn_peer_rules_only_relays(&server->rules, peer) &&
+           !turn_table_has_relay(&server->table, peer->family, peer->port);
+}
+
 static void to_peer(struct turn_server *server, struct turn_allocation *allocation, const struct address *peer,
                     const uint8_t *data, size_t len)
 {
     struct turn_relay *relay = turn_allocation_relay(allocation, peer->family);
-    if (relay == NULL) {
+    if (relay == NULL || turn_relaying_is_astray(server, peer)) {
         server->statistics.packets_dropped++;
         return;
     }
@@ -82,7 +88,8 @@ static size_t put_data_indication(struct turn_server *server, uint8_t *at, size_
 static bool to_client(struct turn_server *server, struct turn_allocation *allocation, const struct datagram *datagram)
 {
     struct turn_connection *connection = allocation->connection;
-    if (datagram->len > UINT16_MAX || !turn_allocation_is_permitted(allocation, &datagram->remote))
+    if (datagram->len > UINT16_MAX || !turn_allocation_is_permitted(allocation, &datagram->remote) ||
+        turn_relaying_is_astray(server, &datagram->remote))
         return false;
     size_t cap = datagram->len + INDICATION_OVERHEAD;
     uint8_t *room = turn_egress_room(&server->egress, cap);

@@ -340,7 +340,7 @@ static unsigned bind_channel(struct exchange *exchange)
         return STUN_BAD_REQUEST;
     if (turn_allocation_relay(exchange->allocation, peer.family) == NULL)
         return STUN_PEER_ADDRESS_FAMILY_MISMATCH;
-    if (!turn_peer_rules_send(&exchange->server->rules, &peer))
+    if (!turn_peer_rules_send(&exchange->server->rules, &peer) || turn_relaying_is_astray(exchange->server, &peer))
         return STUN_FORBIDDEN;
     return turn_allocation_bind(exchange->allocation, number, &peer, exchange->now);
 }

@@ -101,6 +101,8 @@ bool turn_request_refuse_unknown(struct turn_server *server, const struct turn_p
 
 /* --- turn_relaying.c: data --- */
 
+/* Is this a socket of the relays' own machine with no relay behind it? Nothing is sent there, or taken from there. */
+bool turn_relaying_is_astray(const struct turn_server *server, const struct address *peer);
 void turn_relaying_send(struct turn_server *server, const struct turn_path *path,
                         const struct stun_message *indication);
 void turn_relaying_channel_data(struct turn_server *server, const struct turn_path *path, const uint8_t *data,
