@@ -1,5 +1,6 @@
 /* A transport address: an IPv4 or IPv6 address and a UDP or TCP port. Unused bytes are zero, so two are equal when
- * their bytes are, and one can be a hash key as it is. */
+ * their bytes are, and one can be a hash key as it is. Where datagrams come by UDP and on TCP connections both (ICE-TCP),
+ * `tcp` tells them apart; elsewhere it is 0. */
 #ifndef CONFAB_BASE_ADDRESS_H
 #define CONFAB_BASE_ADDRESS_H
 
@@ -16,7 +17,7 @@ enum address_family {
 
 struct address {
     uint8_t family; /* enum address_family */
-    uint8_t zero;
+    uint8_t tcp;    /* 1: the end of a TCP connection that carries datagrams */
     uint16_t port;  /* host order */
     uint8_t ip[16]; /* network order; IPv4 uses the first 4 */
 };

@@ -262,6 +262,14 @@ static void renew_ice_servers(void *user, nanos now)
     world_timer_set(server->renewal, now + RENEWAL);
 }
 
+static void take_ice_tcp(void *user, int fd)
+{
+    struct server *server = user;
+    struct world_tcp *tcp = live_host_adopt_tcp(server->host, fd);
+    if (tcp != NULL)
+        sfu_accept_tcp(server->sfu, tcp, world_now(world_of(server->host)));
+}
+
 static bool start_http(struct server *server, struct error *error)
 {
     const struct server_config *config = server->config;
@@ -285,10 +293,14 @@ static bool start_http(struct server *server, struct error *error)
         .tls_only = config->tls_only,
         .connection_limit = config->connection_limit,
         .handle = server_handle,
+        .ice_tcp = take_ice_tcp,
         .user = server,
     };
     server->http = web != NULL ? http_server_create(web, &http, error) : NULL;
-    return server->http != NULL;
+    if (server->http == NULL)
+        return false;
+    sfu_announce_tcp(server->sfu, http_server_address(server->http, 0).port);
+    return true;
 }
 
 static bool start_signalling(struct server *server, struct error *error)

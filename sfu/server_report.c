@@ -68,6 +68,7 @@ static void report_sfu(const struct server *server, FILE *out)
     counter(out, "sfu_sent_bytes", "bytes", "SRTP bytes sent.", sfu.bytes_sent);
     counter(out, "sfu_key_frames_requested", NULL, "Key frames asked of publishers.", sfu.key_frames_requested);
     counter(out, "sfu_layer_switches", NULL, "Subscriptions that went to another simulcast layer.", sfu.layer_switches);
+    gauge(out, "sfu_tcp_connections", "ICE-TCP connections.", sfu.tcp_connections);
     counter(out, "sfu_discarded_datagrams", NULL, "Datagrams that belong to nobody.", sfu.discarded);
 }
 

@@ -10,6 +10,7 @@
 #include "sfu/publication.h"
 #include "sfu/sfu_participant.h"
 #include "sfu/sfu_state.h"
+#include "sfu/sfu_stream.h"
 
 /* A flush ends in the end: this is far beyond what a connection has to say at one instant. */
 enum { FLUSH_MAX = 100000 };
@@ -34,6 +35,10 @@ static void drain(struct sfu *sfu, struct connection *connection, nanos now)
             return;
         if (route.stream >= 0)
             continue; /* there are no relays */
+        if (route.remote.tcp != 0) {
+            sfu_streams_send(sfu->streams, &route.remote, buf, (size_t)len);
+            continue;
+        }
         if (sfu->batch_count > 0 && route.socket != sfu->batch_socket) {
             send_batch(sfu);
             memcpy(sfu->buffers[0], buf, (size_t)len);
@@ -47,7 +52,7 @@ static void drain(struct sfu *sfu, struct connection *connection, nanos now)
 }
 
 /* Everyone to whom something was done does what is due and sends what there is; that may concern others in turn. */
-static void flush(struct sfu *sfu, nanos now)
+void sfu_flush(struct sfu *sfu, nanos now)
 {
     struct sfu_participant *p;
     while ((p = sfu->dirty) != NULL) {
@@ -75,7 +80,7 @@ static void timer_fired(void *user, nanos now)
     sfu->timer_at = NANOS_NEVER;
     while ((due = deadline_heap_pop_due(&sfu->deadlines, now)) != NULL)
         sfu_participant_touch(due->owner);
-    flush(sfu, now);
+    sfu_flush(sfu, now);
 }
 
 /* --- in ---------------------------------------------------------------------------------------------------------------- */
@@ -91,7 +96,7 @@ static struct sfu_participant *named_by_check(const struct sfu *sfu, const struc
     return p;
 }
 
-static bool take(struct sfu *sfu, int socket, struct datagram *datagram, nanos now)
+void sfu_take(struct sfu *sfu, int socket, struct datagram *datagram, nanos now)
 {
     struct sfu_source *source;
     struct sfu_participant *p = NULL;
@@ -104,12 +109,13 @@ static bool take(struct sfu *sfu, int socket, struct datagram *datagram, nanos n
         p = source != NULL ? source->participant : NULL;
     }
     if (p == NULL || p->connection == NULL ||
-        connection_read(p->connection, socket, &datagram->remote, datagram->data, datagram->len, now) < 0)
-        return false;
+        connection_read(p->connection, socket, &datagram->remote, datagram->data, datagram->len, now) < 0) {
+        sfu->statistics.discarded++;
+        return;
+    }
     if (named)
         sfu_participant_note_source(p, &datagram->remote);
     sfu_participant_touch(p);
-    return true;
 }
 
 static void received(void *user, struct world_udp *udp, struct datagram *batch, size_t count, nanos now)
@@ -119,8 +125,8 @@ static void received(void *user, struct world_udp *udp, struct datagram *batch, 
     while (socket + 1 < sfu->socket_count && sfu->sockets[socket] != udp)
         socket++;
     for (size_t i = 0; i < count; i++)
-        sfu->statistics.discarded += !take(sfu, (int)socket, &batch[i], now);
-    flush(sfu, now);
+        sfu_take(sfu, (int)socket, &batch[i], now);
+    sfu_flush(sfu, now);
 }
 
 /* --- participants -------------------------------------------------------------------------------------------------------- */
@@ -191,7 +197,7 @@ void sfu_message(struct sfu_participant *p, const struct room_message *message, 
     }
     if (!sensible)
         sfu_participant_refuse(p, error.text);
-    flush(p->sfu, now);
+    sfu_flush(p->sfu, now);
 }
 
 void sfu_add_candidates(struct sfu_participant *p, const struct ice_candidate *candidates, size_t count, nanos now)
@@ -199,13 +205,13 @@ void sfu_add_candidates(struct sfu_participant *p, const struct ice_candidate *c
     for (size_t i = 0; i < count && p->connection != NULL; i++)
         transport_add_candidate(connection_transport(p->connection), &candidates[i], now);
     sfu_participant_touch(p);
-    flush(p->sfu, now);
+    sfu_flush(p->sfu, now);
 }
 
 bool sfu_restart(struct sfu_participant *p, const struct session_transport *remote, nanos now, struct error *error)
 {
     bool restarted = negotiation_restart(p, remote, now, error);
-    flush(p->sfu, now);
+    sfu_flush(p->sfu, now);
     return restarted;
 }
 
@@ -218,7 +224,7 @@ void sfu_leave(struct sfu_participant *p, nanos now)
         send_batch(sfu);
     }
     sfu_participant_destroy(p, now);
-    flush(sfu, now);
+    sfu_flush(sfu, now);
 }
 
 /* --- life ------------------------------------------------------------------------------------------------------------------ */
@@ -239,12 +245,55 @@ static bool open_sockets(struct sfu *sfu, const struct sfu_config *config, struc
             announced.port = sfu->addresses[i].port;
         if (address_scope(&announced) == ADDRESS_UNSPECIFIED)
             return error_set(error, ERROR_USAGE, "an SFU needs to know the address by which it is reached");
-        struct ice_candidate *candidate = &sfu->candidates[i];
+        struct ice_candidate *candidate = &sfu->candidates[sfu->candidate_count++];
         *candidate = (struct ice_candidate){.address = announced, .type = ICE_HOST, .transport = ICE_UDP};
         candidate->component = 1;
         candidate->priority = ice_candidate_priority(ICE_PREFERENCE_HOST, (uint16_t)(UINT16_MAX - i), 1);
         snprintf(candidate->foundation, sizeof candidate->foundation, "%zu", i + 1);
     }
+    return true;
+}
+
+/* --- TCP ------------------------------------------------------------------------------------------------------------------- */
+
+enum {
+    TCP_PREFERENCE = 90, /* below any UDP candidate's of the same kind (RFC 6544, section 4.2), as browsers have it */
+    TCP_PASSIVE_SHIFT = 13, /* section 4.2: the direction's preference goes before others */
+    TCP_PASSIVE = 4,
+    TCP_OTHER_MAX = (1 << TCP_PASSIVE_SHIFT) - 1,
+};
+
+void sfu_announce_tcp(struct sfu *sfu, uint16_t port)
+{
+    for (size_t i = 0; i < sfu->socket_count; i++) {
+        struct ice_candidate *candidate = &sfu->candidates[sfu->candidate_count++];
+        uint16_t preference = (uint16_t)(TCP_PASSIVE << TCP_PASSIVE_SHIFT | (TCP_OTHER_MAX - (int)i));
+        *candidate = sfu->candidates[i];
+        candidate->address.port = port;
+        candidate->transport = ICE_TCP;
+        candidate->tcp_type = ICE_TCP_PASSIVE;
+        candidate->priority = ice_candidate_priority(TCP_PREFERENCE, preference, 1);
+        snprintf(candidate->foundation, sizeof candidate->foundation, "%zu", sfu->candidate_count);
+    }
+}
+
+void sfu_accept_tcp(struct sfu *sfu, struct world_tcp *tcp, nanos now) { sfu_streams_accept(sfu->streams, tcp, now); }
+
+static void accepted(void *user, struct world_tcp *tcp, const struct address *remote, nanos now)
+{
+    struct sfu *sfu = user;
+    (void)remote;
+    sfu_accept_tcp(sfu, tcp, now);
+}
+
+static bool listen_by_tcp(struct sfu *sfu, struct error *error)
+{
+    for (size_t i = 0; i < sfu->socket_count; i++) {
+        sfu->listeners[i] = world_tcp_listen(sfu->host, &sfu->addresses[i], accepted, sfu, error);
+        if (sfu->listeners[i] == NULL)
+            return false;
+    }
+    sfu_announce_tcp(sfu, sfu->addresses[0].port);
     return true;
 }
 
@@ -265,9 +314,11 @@ struct sfu *sfu_create(const struct sfu_config *config, struct error *error)
     sfu->rng = rng_of(config->seed, "sfu", 0);
     sfu->timer_at = NANOS_NEVER;
     sfu->timer = world_timer_open(config->host, timer_fired, sfu);
-    if (sfu->timer == NULL)
+    sfu->streams = sfu_streams_create(sfu);
+    bool ready = sfu->timer != NULL && sfu->streams != NULL;
+    if (!ready)
         error_set(error, ERROR_SYSTEM, "out of memory");
-    if (sfu->timer == NULL || !open_sockets(sfu, config, error)) {
+    if (!ready || !open_sockets(sfu, config, error) || (config->tcp && !listen_by_tcp(sfu, error))) {
         sfu_destroy(sfu);
         return NULL;
     }
@@ -281,8 +332,12 @@ void sfu_destroy(struct sfu *sfu)
     nanos now = world_now(world_of(sfu->host));
     while (sfu->rooms != NULL)
         sfu_participant_destroy(sfu->rooms->participants, now);
-    for (size_t i = 0; i < sfu->socket_count; i++)
+    for (size_t i = 0; i < sfu->socket_count; i++) {
         world_udp_close(sfu->sockets[i]);
+        if (sfu->listeners[i] != NULL)
+            world_tcp_listener_close(sfu->listeners[i]);
+    }
+    sfu_streams_destroy(sfu->streams);
     if (sfu->timer != NULL)
         world_timer_close(sfu->timer);
     deadline_heap_clear(&sfu->deadlines);
@@ -296,6 +351,7 @@ struct address sfu_address(const struct sfu *sfu, size_t index) { return sfu->ad
 struct sfu_statistics sfu_statistics(const struct sfu *sfu)
 {
     struct sfu_statistics sum = sfu->statistics;
+    sum.tcp_connections = sfu_streams_count(sfu->streams);
     for (const struct sfu_room *room = sfu->rooms; room != NULL; room = room->hh.next) {
         for (const struct sfu_participant *p = room->participants; p != NULL; p = p->in_room.next) {
             if (p->connection == NULL)

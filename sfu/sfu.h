@@ -32,6 +32,7 @@ struct sfu_config {
     const struct address
         *announced; /* what participants are told instead, one for each: behind a 1:1 NAT (port 0: the same); NULL: the
                                         addresses themselves, which then have to be reachable ones, not 0.0.0.0 */
+    bool tcp;       /* listen for ICE-TCP as well, on the same addresses (RFC 6544) */
     const struct certificate *certificate; /* must outlive the SFU */
     uint64_t seed;
     uint64_t ntp_origin;
@@ -48,6 +49,11 @@ struct sfu *sfu_create(const struct sfu_config *config, struct error *error);
 
 /* Where it listens: the address_count addresses of its configuration, with the ports that they got. */
 struct address sfu_address(const struct sfu *sfu, size_t index);
+
+/* For whom somebody else listens: participants are told that ICE-TCP is to be had on this port of each address; once,
+ * before they come. What comes in there is given to sfu_accept_tcp, not yet adopted. */
+void sfu_announce_tcp(struct sfu *sfu, uint16_t port);
+void sfu_accept_tcp(struct sfu *sfu, struct world_tcp *tcp, nanos now);
 
 /* Everyone leaves without a word. NULL is allowed. */
 void sfu_destroy(struct sfu *sfu);
@@ -82,6 +88,7 @@ struct sfu_statistics {
     uint64_t data_messages_dropped;  /* too long for a subscriber, or too many */
     uint64_t data_channels_given_up; /* of subscribers that did not read */
     uint64_t discarded;              /* datagrams that belong to nobody */
+    uint64_t tcp_connections;        /* now, those included that have not told whose they are */
 };
 struct sfu_statistics sfu_statistics(const struct sfu *sfu);
 

@@ -94,7 +94,7 @@ void negotiation_describe_transport(const struct sfu_participant *p, struct sess
                                       .setup = SESSION_SETUP_PASSIVE,
                                       .fingerprint_count = 1,
                                       .candidates = sfu->candidates,
-                                      .candidate_count = sfu->socket_count,
+                                      .candidate_count = sfu->candidate_count,
                                       .end_of_candidates = true};
     out->fingerprints[0] = certificate_fingerprint(sfu->certificate, FINGERPRINT_SHA_256);
     snprintf(out->ufrag, sizeof out->ufrag, "%s", transport_ufrag(transport));

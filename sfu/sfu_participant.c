@@ -10,6 +10,7 @@
 #include "sfu/downlink.h"
 #include "sfu/publication.h"
 #include "sfu/sfu_state.h"
+#include "sfu/sfu_stream.h"
 #include "sfu/subscription.h"
 
 enum {
@@ -68,6 +69,13 @@ static const struct connection_callbacks connection_callbacks = {.packet = on_pa
 
 /* --- connection ---------------------------------------------------------------------------------------------------------- */
 
+static void forget_source(struct sfu *sfu, struct sfu_source *source)
+{
+    if (source->address.tcp != 0)
+        sfu_streams_close(sfu->streams, &source->address);
+    HASH_DELETE(hh, sfu->sources, source); // NOLINT(clang-analyzer-core.NullDereference): it is in there
+}
+
 static void disconnect(struct sfu_participant *p)
 {
     if (p->ufrag[0] != '\0')
@@ -75,7 +83,7 @@ static void disconnect(struct sfu_participant *p)
     p->ufrag[0] = '\0';
     while (p->source_count > 0) {
         struct sfu_source *source = p->sources[--p->source_count];
-        HASH_DELETE(hh, p->sfu->sources, source); // NOLINT(clang-analyzer-core.NullDereference): it is in there
+        forget_source(p->sfu, source);
         free(source);
     }
     if (p->connection != NULL) {
@@ -173,7 +181,7 @@ void sfu_participant_note_source(struct sfu_participant *p, const struct address
     size_t slot = source_slot(p);
     if (slot < p->source_count) {
         source = p->sources[slot];
-        HASH_DELETE(hh, p->sfu->sources, source); // NOLINT(clang-analyzer-core.NullDereference): likewise
+        forget_source(p->sfu, source);
     } else {
         source = malloc(sizeof *source);
         if (source == NULL)
@@ -182,6 +190,8 @@ void sfu_participant_note_source(struct sfu_participant *p, const struct address
     }
     *source = (struct sfu_source){.address = *address, .participant = p};
     HASH_ADD(hh, p->sfu->sources, address, sizeof source->address, source);
+    if (address->tcp != 0)
+        sfu_streams_know(p->sfu->streams, address);
 }
 
 /* --- what is to be done ---------------------------------------------------------------------------------------------------- */

@@ -28,8 +28,11 @@ struct sfu {
     const struct certificate *certificate;
     struct world_udp *sockets[TRANSPORT_SOCKETS_MAX];
     struct address addresses[TRANSPORT_SOCKETS_MAX];
-    struct ice_candidate candidates[TRANSPORT_SOCKETS_MAX]; /* the same for everyone */
     size_t socket_count;
+    struct world_tcp_listener *listeners[TRANSPORT_SOCKETS_MAX];
+    struct sfu_streams *streams;
+    struct ice_candidate candidates[2 * TRANSPORT_SOCKETS_MAX]; /* the same for everyone: UDP's, then TCP's */
+    size_t candidate_count;
     uint64_t ntp_origin;
     struct histogram *network_latency;
     void (*keylog)(void *user, const char *line);
@@ -55,5 +58,11 @@ struct sfu {
     int batch_socket;
     uint8_t buffers[SFU_BATCH][SFU_DATAGRAM_CAP];
 };
+
+/* A datagram arrived on socket number `socket`, or on a TCP connection in its place; sfu_flush is to follow. */
+void sfu_take(struct sfu *sfu, int socket, struct datagram *datagram, nanos now);
+
+/* Everyone to whom something was done does what is due and sends what there is; that may concern others in turn. */
+void sfu_flush(struct sfu *sfu, nanos now);
 
 #endif

@@ -24,6 +24,7 @@ enum {
     SWALLOW_MAX = 8 * 1024 * 1024, /* of a body that is too large: who sends so much gets to read why */
     RESPONSE_PIECE = 16384,
     TLS_HANDSHAKE = 22, /* the first byte of a ClientHello (RFC 8446, section 5.1) */
+    ICE_TCP_MAX = 3,    /* of a STUN message's length, which is below 1,024 */
 };
 
 /* A connection that has said nothing yet: libwebsockets doesn't know of it. */
@@ -180,6 +181,11 @@ static void on_first_byte(uv_poll_t *poll, int status, int events)
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     bool tls = got == 1 && first == TLS_HANDSHAKE && server->tls != NULL;
+    if (got == 1 && first <= ICE_TCP_MAX && server->config.ice_tcp != NULL) {
+        server->statistics.connections--;
+        server->config.ice_tcp(server->config.user, dismiss(visitor));
+        return;
+    }
     if (got != 1 || (!tls && server->config.tls_only)) {
         turn_away(visitor);
         return;

@@ -129,32 +129,41 @@ size_t live_tcp_send(struct world_tcp *tcp, const uint8_t *data, size_t len)
 
 void live_tcp_close(struct world_tcp *tcp) { live_handle_close(&tcp->handle); }
 
+struct world_tcp *live_host_adopt_tcp(struct world_host *host, int fd)
+{
+    struct sockaddr_storage name = {0};
+    socklen_t len = sizeof name;
+    struct world_tcp *tcp = live_handle_create(host, sizeof *tcp, release, NULL);
+    if (tcp == NULL) {
+        close(fd);
+        return NULL;
+    }
+    getpeername(fd, (struct sockaddr *)&name, &len);
+    tcp->remote = live_from_sockaddr((struct sockaddr *)&name);
+    tcp->stream = live_stream_adopt(host->live, fd, &callbacks_of_stream, tcp, NULL);
+    if (tcp->stream == NULL) {
+        live_handle_close(&tcp->handle);
+        return NULL;
+    }
+    tcp->local = live_stream_local(tcp->stream);
+    return tcp;
+}
+
 /* --- listening -------------------------------------------------------------------------------------------------------- */
 
 static bool accept_one(struct world_tcp_listener *listener)
 {
     struct world_host *host = listener->handle.host;
-    struct sockaddr_storage name = {0};
-    socklen_t len = sizeof name;
-    int fd = accept4(listener->poll->fd, (struct sockaddr *)&name, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    int fd = accept4(listener->poll->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) {
         live_poll_set(listener->poll, 0);
         live_deadline_set(host->live, &listener->again, live_now(host->live) + ACCEPT_PAUSE);
     }
     if (fd < 0)
         return errno == ECONNABORTED || errno == EINTR;
-    struct world_tcp *tcp = live_handle_create(host, sizeof *tcp, release, NULL);
-    if (tcp == NULL) {
-        close(fd);
+    struct world_tcp *tcp = live_host_adopt_tcp(host, fd);
+    if (tcp == NULL)
         return true;
-    }
-    tcp->stream = live_stream_adopt(host->live, fd, &callbacks_of_stream, tcp, NULL);
-    if (tcp->stream == NULL) {
-        live_handle_close(&tcp->handle);
-        return true;
-    }
-    tcp->local = live_stream_local(tcp->stream);
-    tcp->remote = live_from_sockaddr((struct sockaddr *)&name);
     struct address remote = tcp->remote;
     listener->accepted(listener->user, tcp, &remote, live_now(host->live));
     return true;

@@ -107,6 +107,10 @@ typedef void (*live_tap)(void *user, bool sent, const struct address *local, con
                          nanos now);
 void live_host_set_tap(struct world_host *host, live_tap tap, void *user);
 
+/* A TCP connection that came to the machine by another door becomes the host's: `fd`, which is non-blocking, is its own
+ * from now on. NULL when there is no memory, and `fd` is closed. Adopt it with world_tcp_adopt. */
+struct world_tcp *live_host_adopt_tcp(struct world_host *host, int fd);
+
 /* The addresses of this machine's interfaces that are up, IPv4 before IPv6, without link-local ones; those of the
  * loopback interface (127.0.0.1, ::1) only when there are no others or `loopback`. Returns how many there are, of which
  * at most `cap` are stored. */

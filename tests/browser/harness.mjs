@@ -110,13 +110,14 @@ export class Browser {
     return this.chromium.close();
   }
 
-  /** A window of its own, with the page in it. */
-  async open({ width = 960, height = 600, scheme = 'light' } = {}) {
+  /** A window of its own, with the page in it; `script` runs before the page's own. */
+  async open({ width = 960, height = 600, scheme = 'light', script } = {}) {
     const context = await this.chromium.newContext({
       viewport: { width, height }, colorScheme: scheme, permissions: [], ignoreHTTPSErrors: true,
     });
     const page = await context.newPage();
     page.setDefaultTimeout(PATIENCE_MS);
+    if (script) await page.addInitScript(script);
     const complaints = [];
     page.on('pageerror', (error) => complaints.push(error.message));
     page.on('console', (message) => {

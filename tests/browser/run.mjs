@@ -11,10 +11,11 @@ import data from './data_test.mjs';
 import layout from './layout_test.mjs';
 import relay from './relay_test.mjs';
 import room from './room_test.mjs';
+import tcp from './tcp_test.mjs';
 import trouble from './trouble_test.mjs';
 
 const [confab, library, only = ''] = process.argv.slice(2);
-const groups = { room, layout, data, relay, trouble };
+const groups = { room, layout, data, relay, tcp, trouble };
 const sums = { passed: 0, failed: 0, skipped: 0 };
 
 function tell(result, name, detail = '') {

@@ -130,7 +130,7 @@ static void odd_offers_are_answered_as_far_as_they_go(void)
     CU_ASSERT_EQUAL_FATAL(answer->media_count, 3);
     CU_ASSERT_TRUE(answer->transport.ice_lite && answer->transport.end_of_candidates);
     CU_ASSERT_EQUAL(answer->transport.setup, SESSION_SETUP_PASSIVE);
-    CU_ASSERT_EQUAL(answer->transport.candidate_count, 1);
+    CU_ASSERT_EQUAL(answer->transport.candidate_count, 2);
     CU_ASSERT_EQUAL(answer->media[0].direction, SESSION_RECVONLY);
     CU_ASSERT_EQUAL(answer->media[1].rid_count, 3);
     CU_ASSERT_EQUAL(answer->media[1].codec_count, 2); /* VP8 and its RTX */

@@ -155,6 +155,7 @@ struct meeting *meeting_open(nanos delay)
     const struct sfu_config sfu = {.host = host,
                                    .addresses = &meeting->sfu_address,
                                    .address_count = 1,
+                                   .tcp = true,
                                    .certificate = meeting->certificate,
                                    .seed = 3,
                                    .ntp_origin = (uint64_t)3900000000 << 32};
