@@ -293,6 +293,7 @@ static bool start_http(struct server *server, struct error *error)
         .tls_only = config->tls_only,
         .connection_limit = config->connection_limit,
         .handle = server_handle,
+        .may_connect = server_may_connect,
         .ice_tcp = take_ice_tcp,
         .user = server,
     };

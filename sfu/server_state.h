@@ -56,6 +56,9 @@ struct server {
 /* Answers a request (server_http.c). */
 void server_handle(void *user, const struct http_request *request, struct http_response *response, nanos now);
 
+/* May a page of this origin open a WebSocket to us, asked for as `host`? */
+bool server_may_connect(void *user, const char *origin, const char *host);
+
 /* GET /health, GET /metrics (server_report.c). */
 void server_report_health(const struct server *server, struct http_response *response, nanos now);
 void server_report_metrics(const struct server *server, struct http_response *response, nanos now);

@@ -1,5 +1,11 @@
 // What getStats knows about a connection, as numbers for people: per second, since the last look.
 
+/** Behind a NAT? Browsers hide their own addresses, and then one that is nobody else's tells nothing. */
+function isMapped({ candidateType, address, relatedAddress }) {
+  const near = /^(127\.|10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|169\.254\.|::1$|f[cd]|fe[89ab])/i.test(address ?? '');
+  return candidateType === 'srflx' && address !== relatedAddress && !near;
+}
+
 function describePath(local, remote) {
   if (!local || !remote) return '';
   if (local.candidateType === 'relay') {
@@ -7,7 +13,7 @@ function describePath(local, remote) {
     return `relayed, TURN over ${over}`;
   }
   if (remote.candidateType === 'relay') return 'relayed by the other side';
-  const mapped = [local, remote].some(({ candidateType }) => candidateType === 'srflx');
+  const mapped = [local, remote].some(isMapped);
   return `direct${mapped ? ', through NAT' : ''}, ${local.protocol.toUpperCase()}`;
 }
 

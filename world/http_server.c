@@ -541,6 +541,19 @@ static int take_body(struct web_exchange *exchange, const void *data, size_t len
     return 0;
 }
 
+/* A page may open WebSockets to anywhere: it is for the server to ask where it comes from (RFC 6455, section 10.2). */
+static bool may_connect(const struct web_connection *connection)
+{
+    const struct http_server_config *config = &connection->server->config;
+    char *origin = copy_token(connection->wsi, WSI_TOKEN_ORIGIN);
+    char *host = copy_token(connection->wsi, WSI_TOKEN_HOST);
+    bool may = origin != NULL && host != NULL &&
+               (config->may_connect == NULL || origin[0] == '\0' || config->may_connect(config->user, origin, host));
+    free(origin);
+    free(host);
+    return may;
+}
+
 /* Only a WebSocket at the place for it; 1: the answer was given. */
 static int confirm_upgrade(const struct web_connection *connection, const char *protocol)
 {
@@ -549,9 +562,9 @@ static int confirm_upgrade(const struct web_connection *connection, const char *
                  strcasecmp(protocol, "websocket") == 0 &&
                  lws_hdr_copy(connection->wsi, path, sizeof path, WSI_TOKEN_GET_URI) > 0 &&
                  strcmp(path, WEB_CHANNEL_PATH) == 0;
-    if (taken)
+    if (taken && may_connect(connection))
         return 0;
-    lws_return_http_status(connection->wsi, HTTP_NOT_FOUND, NULL);
+    lws_return_http_status(connection->wsi, taken ? HTTP_FORBIDDEN : HTTP_NOT_FOUND, NULL);
     return 1;
 }
 

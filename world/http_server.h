@@ -35,6 +35,9 @@ struct http_server_config {
     uint32_t connection_limit; /* open at a time, WebSocket included; 0: 10,000 */
     /* Fills in the response; NULL: every answer is 404. */
     void (*handle)(void *user, const struct http_request *request, struct http_response *response, nanos now);
+    /* May a page of this origin open a WebSocket? `host` is what it was asked for as; "" when the request didn't say.
+     * Browsers alone tell an origin, and who tells none is not asked about. NULL: any may. */
+    bool (*may_connect)(void *user, const char *origin, const char *host);
     /* Takes over a connection whose first byte is 0 to 3, and has not been read: ICE-TCP's, which begins with the length
      * of a STUN message (RFC 4571). NULL: there is none. */
     void (*ice_tcp)(void *user, int fd);

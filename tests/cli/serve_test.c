@@ -136,6 +136,21 @@ static void it_tells_how_it_is(void)
     program_free(&program);
 }
 
+/* The status of a WebSocket's opening handshake; a close frame ends what comes of it. */
+static int open_websocket(const struct service *service, const char *origin)
+{
+    char head[400];
+    snprintf(head, sizeof head,
+             "GET /ws HTTP/1.1\r\n%s%s%sUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
+             origin != NULL ? "Origin: " : "", origin != NULL ? origin : "", origin != NULL ? "\r\n" : "");
+    struct http_answer answer = http_ask(service->port, head, "\x88\x80\0\0\0\0", 6);
+    int status = 0;
+    sscanf(answer.text, "HTTP/%*s %d", &status); /* libwebsockets refuses by HTTP/1.0 */
+    http_answer_free(&answer);
+    return status;
+}
+
 static void browsers_from_elsewhere(void)
 {
     struct service service;
@@ -150,6 +165,11 @@ static void browsers_from_elsewhere(void)
     CU_ASSERT_PTR_NULL(http_answer_header(&answer, "Access-Control-Allow-Origin"));
     CU_ASSERT_STRING_EQUAL(http_answer_header(&answer, "Vary"), "Origin");
     http_answer_free(&answer);
+    CU_ASSERT_EQUAL(open_websocket(&service, "https://bad.example"), 403);
+    CU_ASSERT_EQUAL(open_websocket(&service, "null"), 403);
+    CU_ASSERT_EQUAL(open_websocket(&service, "https://good.example"), 101);
+    CU_ASSERT_EQUAL(open_websocket(&service, "http://localhost"), 101); /* our own page: that is the Host asked for */
+    CU_ASSERT_EQUAL(open_websocket(&service, NULL), 101);               /* no browser */
     struct program program = stop(&service, SIGINT);
     CU_ASSERT_EQUAL(program.status, 105);
     program_free(&program);
