@@ -5,6 +5,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "report/html.h"
+
 #define CHART_WIDTH 160
 #define CHART_HEIGHT 24
 
@@ -18,28 +20,6 @@ static const char STYLE[] =
     "svg{vertical-align:middle}\n"
     "@media(prefers-color-scheme:dark){body{color:#ddd;background:#181818}th{background:#262626}th,td{border-color:#333}}\n"
     "</style>\n";
-
-static void put_escaped(FILE *out, const char *text)
-{
-    for (; *text != '\0'; text++) {
-        switch (*text) {
-        case '<':
-            fputs("&lt;", out);
-            break;
-        case '>':
-            fputs("&gt;", out);
-            break;
-        case '&':
-            fputs("&amp;", out);
-            break;
-        case '"':
-            fputs("&quot;", out);
-            break;
-        default:
-            fputc(*text, out);
-        }
-    }
-}
 
 static void put_text(FILE *out, const char *text) { fprintf(out, "<td class=t>%s</td>", text == NULL ? "–" : text); }
 
@@ -67,14 +47,14 @@ static void write_captures(const struct analysis *analysis, FILE *out)
     for (size_t i = 0; i < analysis->capture_count; i++) {
         const struct analysis_capture *capture = &analysis->captures[i];
         fputs("<tr><td class=t>", out);
-        put_escaped(out, capture->file);
+        html_text(out, capture->file);
         fputs("</td>", out);
         put_count(out, capture->packets);
         put_count(out, capture->bytes);
         put_number(out, capture->duration_s, 1);
         put_count(out, capture->not_webrtc);
         fputs("<td class=t>", out);
-        put_escaped(out, capture->damage == NULL ? "–" : capture->damage);
+        html_text(out, capture->damage == NULL ? "–" : capture->damage);
         fputs("</td></tr>\n", out);
     }
     fputs("</table>\n", out);

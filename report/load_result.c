@@ -169,7 +169,8 @@ static uint32_t bin_of(uint64_t latency_ns)
     return bin < LOAD_LATENCY_BINS ? (uint32_t)bin : LOAD_LATENCY_BINS - 1;
 }
 
-static double middle_ms_of(uint32_t bin) { return bin == 0 ? 0.5 : ldexp((bin - 1) % 8 + 8.5, (int)(bin - 1) / 8) / 8; }
+/* Where a bin begins. */
+static double begin_ms_of(uint32_t bin) { return bin == 0 ? 0 : ldexp((bin - 1) % 8 + 8, (int)(bin - 1) / 8) / 8; }
 
 void load_sample_latency(struct load_sample *sample, uint64_t latency_ns, uint64_t count)
 {
@@ -178,14 +179,15 @@ void load_sample_latency(struct load_sample *sample, uint64_t latency_ns, uint64
 
 double load_sample_quantile_ms(const struct load_sample *sample, double q)
 {
-    uint64_t count = 0;
-    uint64_t seen = 0;
+    double count = 0;
+    double before = 0;
     for (uint32_t i = 0; i < LOAD_LATENCY_BINS; i++)
         count += sample->latency[i];
     for (uint32_t i = 0; i < LOAD_LATENCY_BINS; i++) {
-        seen += sample->latency[i];
-        if (seen > 0 && (double)seen >= q * (double)count)
-            return middle_ms_of(i);
+        double here = sample->latency[i];
+        if (here > 0 && before + here >= q * count) /* as if they were spread evenly within the bin */
+            return begin_ms_of(i) + (begin_ms_of(i + 1) - begin_ms_of(i)) * fmax(q * count - before, 0) / here;
+        before += here;
     }
     return 0;
 }

@@ -28,7 +28,7 @@ static void say_joining(struct result *result, const struct result_run *run)
         say(result, "%s %s (%.160s)", run->clients_failed == 0 ? ", though some met with" : ", most by",
             load->failures[0].class, load->failures[0].example);
     if (run->join_ms.count > 0)
-        say(result, "; joining took %.0f ms (p95)", run->join_ms.p95);
+        say(result, "; join p95 %.0f ms", run->join_ms.p95);
 }
 
 void load_verdict_write(struct result *result)
@@ -42,8 +42,8 @@ void load_verdict_write(struct result *result)
     if (run->streams_expected > 0)
         say(result, "; %" PRIu64 " of %" PRIu64 " tracks arrived", run->streams_received, run->streams_expected);
     if (run->latency_ms.count > 0)
-        say(result, ", %.0f ms late (p95)", run->latency_ms.p95);
+        say(result, ", latency p95 %.0f ms", run->latency_ms.p95);
     if (run->loss.sent > 0)
-        say(result, ", with %.2g %% of the packets lost", 100 * run->loss.after_repair);
+        say(result, ", loss after repair %.2g %%", 100 * run->loss.after_repair);
     say(result, ".");
 }

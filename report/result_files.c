@@ -5,7 +5,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "report/result_html.h"
 #include "report/result_json.h"
+#include "report/series_csv.h"
 
 bool result_write_json(const struct result *result, FILE *out)
 {
@@ -46,5 +48,8 @@ static bool save(const struct result *result, const char *directory, const char 
 
 bool result_save(const struct result *result, const char *directory, struct error *error)
 {
-    return save(result, directory, "result.json", result_write_json, error);
+    bool load = result->run_count > 0 && result->runs[result->run_count - 1].load != NULL;
+    return save(result, directory, "result.json", result_write_json, error) &&
+           save(result, directory, "report.html", result_write_html, error) &&
+           (!load || save(result, directory, "series.csv", series_write_csv, error));
 }

@@ -13,7 +13,7 @@ bool result_write_json(const struct result *result, FILE *out);
 /* Makes the directory with its parents. */
 bool result_make_directory(const char *directory, struct error *error);
 
-/* Writes result.json over what was there. The directory must be there. */
+/* Writes result.json, report.html and, of a load, series.csv over what was there. The directory must be there. */
 bool result_save(const struct result *result, const char *directory, struct error *error);
 
 #endif

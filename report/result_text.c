@@ -3,6 +3,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "report/load_text.h"
+
 static const char *paint(bool color, const char *code) { return color ? code : ""; }
 
 static void print_heading(const struct result *result, FILE *out)
@@ -97,7 +99,7 @@ static void print_data(const struct result_run *run, FILE *out)
     fputc('\n', out);
 }
 
-static void print_thresholds(const struct result *result, bool color, FILE *out)
+void result_print_thresholds(const struct result *result, bool color, FILE *out)
 {
     if (result->threshold_count > 0)
         fputc('\n', out);
@@ -112,10 +114,20 @@ static void print_thresholds(const struct result *result, bool color, FILE *out)
     }
 }
 
+void result_print_verdict(const struct result *result, bool color, FILE *out)
+{
+    if (result->verdict[0] != '\0')
+        fprintf(out, "\n%s%s%s\n", paint(color, "\033[1m"), result->verdict, paint(color, "\033[0m"));
+}
+
 void result_print(const struct result *result, bool color, FILE *out)
 {
     if (result->run_count == 0)
         return;
+    if (result->runs[0].load != NULL) {
+        load_print(result, color, out);
+        return;
+    }
     print_heading(result, out);
     for (size_t i = 0; i < result->run_count; i++) {
         bool new_point = i > 0 && strcmp(result->runs[i].sweep, result->runs[i - 1].sweep) != 0;
@@ -146,7 +158,6 @@ void result_print(const struct result *result, bool color, FILE *out)
             fprintf(out, "\n%u %s: %" PRIu64 " clients had errors; the first: %s\n", result->runs[i].room_size,
                     result->runs[i].topology, result->runs[i].errors, result->runs[i].first_error);
     }
-    print_thresholds(result, color, out);
-    if (result->verdict[0] != '\0')
-        fprintf(out, "\n%s%s%s\n", paint(color, "\033[1m"), result->verdict, paint(color, "\033[0m"));
+    result_print_thresholds(result, color, out);
+    result_print_verdict(result, color, out);
 }
