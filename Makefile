@@ -1,9 +1,11 @@
 # confab: build, run, test. `make help` lists the targets.
 #
 #   SIM=0      build without the ns-3 simulation (and without its licence)
+#   MPI=0      build without what lets mpirun share a load or a sweep among machines; so is it where there is no mpicc
 #   BUILD=dir  where everything that is made goes (default: build)
 
 SIM ?= 1
+MPI ?= $(if $(shell command -v mpicc),1,0)
 BUILD ?= build
 PREFIX ?= /usr/local
 FUZZ_S ?= 10
@@ -31,6 +33,10 @@ SIMLIB = $(BUILD)/libns3c.so
 EXAMPLES = $(patsubst sim/examples/%.c,$(BUILD)/examples/%,$(wildcard sim/examples/*.c))
 endif
 
+ifneq ($(MPI),0)
+MPILIB = $(BUILD)/libconfab-mpi.so
+endif
+
 FLOORS = base world rtc peer sfu sim loadgen loadgen/adapters analyzers report
 SOURCES = $(foreach floor,$(FLOORS),$(wildcard $(floor)/*.c))
 OBJECTS = $(SOURCES:%.c=$(BUILD)/%.o)
@@ -41,6 +47,7 @@ NS3C_OBJECTS = $(patsubst %.cc,$(BUILD)/%.o,$(wildcard sim/ns3c/*.cc)) \
 
 TESTS = $(wildcard tests/*/*_test.c)
 TEST_OBJECTS = $(TESTS:%.c=$(BUILD)/%.o) $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
+INTEROP = $(addprefix $(BUILD)/interop/,data_peer people shards)
 FUZZ_TARGETS = $(patsubst tests/fuzz/%_fuzz.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
 BENCHES = $(filter-out $(if $(filter 0,$(SIM)),sim sim_world),$(patsubst bench/%.c,%,$(wildcard bench/*.c)))
 C_FILES = $(shell git ls-files '*.c' '*.h' '*.cc' 2>/dev/null)
@@ -55,7 +62,7 @@ run: all
 	./confab run scenarios/mesh-vs-sfu.yaml
 
 test: packages
-	@$(MAKE) $(JOBS) --no-print-directory confab $(BUILD)/run-tests $(BUILD)/interop/data_peer $(BUILD)/interop/people
+	@$(MAKE) $(JOBS) --no-print-directory confab $(BUILD)/run-tests $(INTEROP)
 	$(if $(SUITE),,@$(MAKE) --no-print-directory browser)
 	$(BUILD)/run-tests $(SUITE)
 	$(if $(SUITE),,tests/interop/all.sh ./confab $(BUILD)/interop/data_peer $(BUILD)/interop/people)
@@ -78,7 +85,7 @@ help:
 packages:
 	@./packages.sh
 
-confab: $(BUILD)/confab $(SIMLIB) $(EXAMPLES)
+confab: $(BUILD)/confab $(SIMLIB) $(MPILIB) $(EXAMPLES)
 	@ln -sf $(BUILD)/confab confab
 
 $(BUILD)/confab: $(CLI_OBJECTS) $(BUILD)/libconfab.a
@@ -93,6 +100,11 @@ $(BUILD)/libns3c.so: $(NS3C_OBJECTS) sim/ns3c/exports.map
 	@echo '  LINK $@'
 	@$(CXX) -shared $(SANITIZE) -Wl,-soname,libns3c.so -Wl,--version-script=sim/ns3c/exports.map -Wl,-z,defs \
 	    -o $@ $(NS3C_OBJECTS) $(NS3LIBS)
+
+$(BUILD)/libconfab-mpi.so: loadgen/mpi/mpi.c loadgen/cluster.h
+	@mkdir -p $(@D)
+	@echo '  LINK $@'
+	@mpicc -shared $(CFLAGS) -o $@ $<
 
 # These use the library alone, as others would.
 $(BUILD)/examples/%: sim/examples/%.c sim/ns3c.h $(SIMLIB)
@@ -144,7 +156,7 @@ $(BUILD)/tests/registry.c: $(TESTS) Makefile
 $(BUILD)/tests/registry.o: $(BUILD)/tests/registry.c
 	@$(CC) $(CFLAGS) -c -o $@ $<
 
-$(BUILD)/run-tests: $(BUILD)/confab $(TEST_OBJECTS) $(BUILD)/tests/registry.o $(BUILD)/libconfab.a $(SIMLIB) $(EXAMPLES)
+$(BUILD)/run-tests: $(BUILD)/confab $(TEST_OBJECTS) $(BUILD)/tests/registry.o $(BUILD)/libconfab.a $(SIMLIB) $(MPILIB) $(EXAMPLES)
 	@echo '  LINK $@'
 	@$(CC) $(LDFLAGS) -o $@ $(TEST_OBJECTS) $(BUILD)/tests/registry.o $(BUILD)/libconfab.a $(LDLIBS) -lcunit -lsrtp2 -lvpx -lopus
 
@@ -152,7 +164,9 @@ $(BUILD)/run-tests: $(BUILD)/confab $(TEST_OBJECTS) $(BUILD)/tests/registry.o $(
 $(BUILD)/interop/%: tests/interop/%.c $(BUILD)/libconfab.a
 	@mkdir -p $(@D)
 	@echo '  LINK $@'
-	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(BUILD)/libconfab.a $(LDLIBS)
+	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(BUILD)/libconfab.a $(LDLIBS)
+
+$(BUILD)/interop/shards: $(BUILD)/tests/support/made_load.o
 
 # Chromium at the page that confab serves. What drives it is fetched by npm; without it the tests say that they didn't run.
 .PHONY: browser
@@ -256,6 +270,9 @@ fidelity: all
 install: all
 	install -Dm755 $(BUILD)/confab $(DESTDIR)$(PREFIX)/bin/confab
 	for s in scenarios/*.yaml; do install -Dm644 $$s $(DESTDIR)$(PREFIX)/share/confab/$$s; done
+ifneq ($(MPI),0)
+	install -Dm755 $(BUILD)/libconfab-mpi.so $(DESTDIR)$(PREFIX)/lib/libconfab-mpi.so
+endif
 ifneq ($(SIM),0)
 	install -Dm755 $(BUILD)/libns3c.so $(DESTDIR)$(PREFIX)/lib/libns3c.so
 	install -Dm644 sim/ns3c.h $(DESTDIR)$(PREFIX)/include/ns3c.h

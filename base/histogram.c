@@ -20,6 +20,11 @@ static uint64_t lowest_in(unsigned octave, uint64_t step)
     return octave == 0 ? step : (step + HISTOGRAM_STEPS) << (octave - 1);
 }
 
+uint64_t histogram_lowest(uint64_t bucket)
+{
+    return lowest_in((unsigned)(bucket / HISTOGRAM_STEPS), bucket % HISTOGRAM_STEPS);
+}
+
 void histogram_clear(struct histogram *h)
 {
     for (unsigned o = 0; o < HISTOGRAM_OCTAVES; o++)

@@ -10,6 +10,7 @@
 
 #include "cli/outcome.h"
 #include "cli/verb.h"
+#include "loadgen/cluster.h"
 #include "loadgen/run.h"
 
 enum { SETTINGS_MAX = 64, BAR_WIDTH = 40 };
@@ -171,39 +172,66 @@ static void print_cost(const struct result *result, double seconds)
     printf("; ");
 }
 
+/* Under mpirun: what all processes have run becomes the result of rank 0, and there is none elsewhere. */
+static bool unite(struct cluster *cluster, enum run_outcome outcome, struct result *result, struct error *error)
+{
+    struct result whole;
+    if (!cluster_join(cluster, error))
+        return false;
+    if (!cluster_begin(cluster, outcome != RUN_FAILED))
+        return outcome == RUN_FAILED ? false : error_set(error, ERROR_SYSTEM, "another process failed");
+    bool united = cluster_gather(cluster, result, outcome == RUN_INTERRUPTED, &whole, error);
+    result_free(result);
+    *result = whole;
+    return united;
+}
+
+static int report(const struct options *options, enum run_outcome outcome, const struct result *result,
+                  const struct error *error, double seconds)
+{
+    if (outcome == RUN_FAILED)
+        fprintf(stderr, "confab run: %s\n", error->text);
+    if (outcome == RUN_FAILED && result->run_count == 0)
+        return error->code == ERROR_SYSTEM ? EXIT_FAILED : EXIT_USAGE;
+    int status = outcome_write(result, &options->form) ? outcome_status(result) : EXIT_FAILED;
+    if (!options->form.json && !options->form.quiet) {
+        print_cost(result, seconds);
+        printf("result.json, report.html and captures are in %s\n", options->directory);
+    }
+    return outcome == RUN_INTERRUPTED ? EXIT_INTERRUPTED : outcome == RUN_FAILED ? EXIT_FAILED : status;
+}
+
 static int run(int argc, char **argv)
 {
     struct options options = {.form.verb = "run"};
-    struct result result;
+    struct result result = {0};
     struct error error;
     struct timespec begin, end;
+    struct cluster *cluster = NULL;
     if (!read_command_line(&options, argc, argv))
         return EXIT_USAGE;
+    if (cluster_seat(&options.run.rank, &options.run.size) && (cluster = cluster_create(&error)) == NULL)
+        return report(&options, RUN_FAILED, &result, &error, 0);
+    options.progress = options.progress && options.run.rank == 0;
     options.run.progress = show_progress;
     options.run.user = &options;
     signal(SIGINT, note_interrupt);
     signal(SIGTERM, note_interrupt);
     clock_gettime(CLOCK_MONOTONIC, &begin);
     enum run_outcome outcome = run_scenario(&options.run, &result, &error);
+    if (cluster != NULL && !unite(cluster, outcome, &result, &error))
+        outcome = RUN_FAILED;
+    cluster_destroy(cluster);
     clock_gettime(CLOCK_MONOTONIC, &end);
     if (options.progress)
         fprintf(stderr, "\r%*s\r", BAR_WIDTH + 10, "");
-    if (outcome == RUN_FAILED && result.run_count == 0) {
-        fprintf(stderr, "confab run: %s\n", error.text);
-        result_free(&result);
-        return error.code == ERROR_SYSTEM ? EXIT_FAILED : EXIT_USAGE;
-    }
-    int status = outcome_write(&result, &options.form) ? outcome_status(&result) : EXIT_FAILED;
-    if (!options.form.json && !options.form.quiet) {
-        print_cost(&result, (double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) / 1e9);
-        printf("result.json and captures are in %s\n", options.directory);
-    }
-    if (outcome == RUN_FAILED) {
-        fprintf(stderr, "confab run: %s\n", error.text);
-        status = EXIT_FAILED;
-    }
+    int status = EXIT_WELL;
+    /* A scenario that is wrong is so for all: one of them says it. */
+    if (options.run.rank == 0 || (outcome == RUN_FAILED && error.code == ERROR_SYSTEM))
+        status = report(&options, outcome, &result, &error,
+                        (double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) / 1e9);
     result_free(&result);
-    return outcome == RUN_INTERRUPTED ? EXIT_INTERRUPTED : status;
+    return status;
 }
 
 const struct verb verb_run = {

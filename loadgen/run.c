@@ -22,7 +22,8 @@ struct job {
     enum scenario_topology topology;
     char label[64];
     char sweep[96];
-    pid_t process; /* 0: not started; −1: ended */
+    pid_t process; /* 0: not started; −1: ended, or another's */
+    bool ours;
     int pipe;
     double share;
     bool done;
@@ -257,7 +258,7 @@ static bool add_jobs(struct jobs *jobs, const char *file, const struct yaml_node
         job->topology = scenario->topologies[i];
         snprintf(job->label, sizeof job->label, "%s%s%s", job->topology == SCENARIO_MESH ? "mesh" : "sfu",
                  point->value[0] != '\0' ? "-" : "", point->value);
-        snprintf(job->sweep, sizeof job->sweep, "%s", point->text);
+        snprintf(job->sweep, sizeof job->sweep, "%.95s", point->text);
         job->scenario = malloc(sizeof *job->scenario);
         job->outcome = calloc(1, sizeof *job->outcome);
         if (job->scenario == NULL || job->outcome == NULL) {
@@ -283,6 +284,10 @@ static bool plan(struct jobs *jobs, const struct run_options *options, const str
     for (size_t i = 0; i < count; i++) {
         if (!add_jobs(jobs, options->file, root, &points[i], error))
             return false;
+    }
+    for (size_t i = 0; i < jobs->count; i++) {
+        jobs->list[i].ours = options->size == 0 || i % options->size == options->rank;
+        jobs->list[i].process = jobs->list[i].ours ? 0 : -1;
     }
     return true;
 }
@@ -314,7 +319,7 @@ static bool collect(const struct jobs *jobs, struct result *result, struct error
         if (job->done && job->outcome->done) {
             result->runs[result->run_count++] = job->outcome->run;
             add_health(result, &job->outcome->health);
-        } else if (all) {
+        } else if (job->ours && all) {
             *error = job->outcome->error;
             all = false;
         }

@@ -258,14 +258,17 @@ bool result_merge(const struct result *parts, const char *const *names, size_t c
                              names[i], field, names[0]);
         if (!check_twice(parts, names, i, error))
             return false;
-        for (size_t k = 0; k < parts[i].run_count; k++) {
-            if (!add_run(merged, &parts[i].runs[k], names[i], error))
-                return false;
-        }
         if (i == 0)
             merged->seed = parts[0].seed;
         merge_fields(&schema_result_head, merged, &parts[i]);
         merge_fields(&schema_result_tail, merged, &parts[i]);
+    }
+    /* In turns, as ranks divide the points of a sweep among them: so they come back in its order. */
+    for (size_t k = 0; k < runs; k++) {
+        for (size_t i = 0; i < count; i++) {
+            if (k < parts[i].run_count && !add_run(merged, &parts[i].runs[k], names[i], error))
+                return false;
+        }
     }
     if (!check_missing(parts, count, partial, merged, &missing, error))
         return false;

@@ -61,7 +61,7 @@ static bool has_errors(const void *run) { return ((const struct result_run *)run
 static const struct schema_field run[] = {
     TEXT("topology", MERGE_SAME, topology, NULL),
     TEXT("sweep", MERGE_SAME, sweep, is_swept),
-    FIELD("rooms", SCHEMA_COUNT32, MERGE_ADD, rooms),
+    FIELD("rooms", SCHEMA_COUNT32, MERGE_SAME, rooms),
     FIELD("room_size", SCHEMA_COUNT32, MERGE_SAME, room_size),
     FIELD("clients.planned", SCHEMA_COUNT, MERGE_ADD, clients_planned),
     FIELD("clients.joined", SCHEMA_COUNT, MERGE_ADD, clients_joined),

@@ -120,10 +120,10 @@ void made_load(struct result *result, uint32_t clients, uint32_t index, uint32_t
     load->shard_index = index;
     load->shard_count = count;
     run->room_size = ROOM_SIZE;
+    run->rooms = (clients + ROOM_SIZE - 1) / ROOM_SIZE;
     run->media_seconds = SECONDS / 2.0;
     load->series.count = SECONDS;
     for (uint32_t room = index - 1; room * ROOM_SIZE < clients; room += count) {
-        run->rooms++;
         load->rooms_relayed++;
         for (uint32_t i = 0; i < ROOM_SIZE && room * ROOM_SIZE + i < clients; i++)
             add_client(run, room * ROOM_SIZE + i, clients);
