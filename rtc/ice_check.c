@@ -281,6 +281,24 @@ static void learn_from_request(struct ice_agent *agent, uint8_t base, const stru
     }
 }
 
+/* The peer uses the pair from before the restart still, or again: a browser may stay with a path that works and that it
+ * thinks the better one, and then checks no other. Only a lite agent depends on those checks. */
+static void hear_carried(struct ice_agent *agent, uint8_t base, const struct address *from,
+                         const struct stun_message *message, nanos now)
+{
+    int index = 0;
+    while (index < agent->pair_count &&
+           (ice_pair_current(agent, &agent->pairs[index]) || agent->pairs[index].base != base ||
+            !address_equal(&agent->remotes[agent->pairs[index].remote].address, from)))
+        index++;
+    if (index == agent->pair_count)
+        return;
+    if (index == agent->selected)
+        ice_consent_heard(agent, agent->lite, now);
+    else if (agent->lite && stun_has(message, STUN_ATTR_USE_CANDIDATE))
+        ice_follow_nomination(agent, index, now);
+}
+
 static int read_request(struct ice_agent *agent, uint8_t base, const struct address *remote,
                         const struct stun_message *message, nanos now)
 {
@@ -311,15 +329,10 @@ static int read_request(struct ice_agent *agent, uint8_t base, const struct addr
         return 0;
     }
     respond(agent, base, remote, message, (uint8_t)generation, 0);
-    if (generation == 0) {
+    if (generation == 0)
         learn_from_request(agent, base, remote, message, now);
-    } else if (agent->selected != ICE_NONE) {
-        /* The peer still uses the pair from before the restart. */
-        const struct ice_pair *carried = &agent->pairs[agent->selected];
-        if (!ice_pair_current(agent, carried) && carried->base == base &&
-            address_equal(&agent->remotes[carried->remote].address, remote))
-            ice_consent_heard(agent, agent->lite, now);
-    }
+    else
+        hear_carried(agent, base, remote, message, now);
     return 0;
 }
 

@@ -322,6 +322,42 @@ static void lite_follows_nominations(void)
     ice_agent_destroy(peer.agent);
 }
 
+/* After a restart Chromium nominates a new pair, yet may go back to the one of before, which it finds better, and check
+ * that alone. */
+static void lite_follows_back_behind_a_restart(void)
+{
+    struct ice_config config = {.seed = 8, .lite = true};
+    struct peer peer = meet(&config, true);
+    struct address before = address_ipv4(198, 51, 100, 8, 1);
+    struct address after = address_ipv4(198, 51, 100, 8, 2);
+    char username[2 * ICE_UFRAG_CAP];
+    char password[ICE_PASSWORD_CAP];
+    struct address remote;
+    struct written out;
+    int base;
+    snprintf(username, sizeof username, "%s:%s", ice_agent_ufrag(peer.agent), peer_ufrag);
+    snprintf(password, sizeof password, "%s", ice_agent_password(peer.agent));
+    check_from(&peer, &before, (struct request){.use_candidate = true});
+    ice_agent_restart(peer.agent);
+    CU_ASSERT_TRUE(ice_agent_set_remote(peer.agent, "anew", right_password, false, NULL));
+    check_from(&peer, &after, (struct request){.use_candidate = true});
+    CU_ASSERT_TRUE_FATAL(ice_agent_selected(peer.agent, &base, &remote, NULL));
+    CU_ASSERT_TRUE(address_equal(&remote, &after));
+    for (int i = 0; i < 30; i++, peer.now += 2 * NANOS_PER_S) {
+        check_from(&peer, &before, (struct request){.use_candidate = true, .username = username, .password = password});
+        CU_ASSERT_TRUE(next_answer(&peer, &out) && out.message.class == STUN_SUCCESS);
+        while (next(&peer, &out)) {
+        }
+        CU_ASSERT_TRUE(ice_agent_may_send(peer.agent));
+    }
+    ice_agent_selected(peer.agent, &base, &remote, NULL);
+    CU_ASSERT_TRUE(address_equal(&remote, &before));
+    check_from(&peer, &after, (struct request){.use_candidate = true}); /* and forth again */
+    ice_agent_selected(peer.agent, &base, &remote, NULL);
+    CU_ASSERT_TRUE(address_equal(&remote, &after));
+    ice_agent_destroy(peer.agent);
+}
+
 static void grows_no_further_than_its_limits(void)
 {
     for (int lite = 0; lite < 2; lite++) {
@@ -400,6 +436,7 @@ void ice_check_test(void)
           {"resolves role conflicts", resolves_role_conflicts},
           {"checks carry what they must", checks_carry_what_they_must},
           {"lite follows nominations", lite_follows_nominations},
+          {"lite follows back behind a restart", lite_follows_back_behind_a_restart},
           {"grows no further than its limits", grows_no_further_than_its_limits},
           {"gives up a chase", gives_up_a_chase}, {"finds the agent by ufrag", finds_the_agent_by_ufrag});
 }
