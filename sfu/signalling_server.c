@@ -9,6 +9,9 @@
 
 enum { NAME_CAP = 64, SERVER_LIMIT = 100000 };
 
+/* Of one participant: a mesh of a hundred takes so many at once. Who goes on like this keeps everyone else waiting. */
+enum { MESSAGES_BURST = 4000, MESSAGES_PER_S = 100 };
+
 static const char *const tracks[] = {"audio", "video", "screen"};
 enum { TRACKS = sizeof tracks / sizeof tracks[0] };
 
@@ -27,7 +30,9 @@ struct member {
     char name[NAME_CAP];
     struct sfu_participant *participant; /* in an SFU room */
     uint8_t muted;                       /* a bit for each of `tracks` */
-    struct member *previous, *next;      /* of the server's list */
+    double tokens;                       /* messages that it may say at once */
+    nanos refilled;
+    struct member *previous, *next; /* of the server's list */
     UT_hash_handle hh;
 };
 
@@ -268,12 +273,29 @@ static void handle(struct member *member, struct room_message *message, nanos no
     }
 }
 
+static bool may_say(struct member *member, nanos now)
+{
+    member->tokens += nanos_to_s(now - member->refilled) * MESSAGES_PER_S;
+    member->refilled = now;
+    if (member->tokens > MESSAGES_BURST)
+        member->tokens = MESSAGES_BURST;
+    member->tokens -= 1;
+    return member->tokens >= 0;
+}
+
+static void forget(struct member *member, nanos now);
+
 static void received(void *user, struct world_channel *channel, const char *text, size_t len, nanos now)
 {
     struct member *member = user;
     struct room_message message;
     struct error error;
     (void)channel;
+    if (!may_say(member, now)) {
+        refuse(member, "too many messages");
+        forget(member, now);
+        return;
+    }
     if (!room_message_read(&message, text, len, &error)) {
         refuse(member, error.text);
         return;
@@ -306,13 +328,14 @@ static void accepted(void *user, struct world_channel *channel, nanos now)
     struct signalling_server *server = user;
     uint32_t limit = server->config.server_limit != 0 ? server->config.server_limit : SERVER_LIMIT;
     struct member *member = server->member_count < limit ? calloc(1, sizeof *member) : NULL;
-    (void)now;
     if (member == NULL) {
         world_channel_close(channel);
         return;
     }
     member->server = server;
     member->channel = channel;
+    member->tokens = MESSAGES_BURST;
+    member->refilled = now;
     member->next = server->members;
     if (member->next != NULL)
         member->next->previous = member;

@@ -284,11 +284,32 @@ static void replays_and_forgeries_change_nothing(void)
     free(wiretap);
 }
 
+/* One who talks without end is shown the door, and nobody else notices. */
+static void chatterboxes_are_sent_away(void)
+{
+    static const char text[] = "{\"type\":\"mute\",\"track\":\"audio\",\"muted\":true}";
+    struct meeting *meeting = meeting_open(DELAY);
+    struct talker talker;
+    talker_open(&talker, meeting, "p2");
+    for (int i = 0; i < 3990; i++)
+        world_channel_send(talker.channel, text, sizeof text - 1);
+    meeting_run(meeting, NANOS_PER_S);
+    CU_ASSERT_EQUAL(talker.count[ROOM_ERROR], 0);
+    for (int i = 0; i < 300; i++)
+        world_channel_send(talker.channel, text, sizeof text - 1);
+    meeting_run(meeting, NANOS_PER_S);
+    CU_ASSERT_STRING_EQUAL(talker.reason, "too many messages");
+    CU_ASSERT_EQUAL(signalling_server_statistics(meeting->signalling).members, 0);
+    talker_close(&talker);
+    meeting_close(meeting);
+}
+
 void sfu_input_test(void)
 {
     SUITE("sfu_input", {"nonsense is answered with reasons", nonsense_is_answered_with_reasons},
           {"an SSRC is one stream's", an_ssrc_is_one_streams},
           {"odd offers are answered as far as they go", odd_offers_are_answered_as_far_as_they_go},
           {"strangers are not heard", strangers_are_not_heard},
-          {"replays and forgeries change nothing", replays_and_forgeries_change_nothing});
+          {"replays and forgeries change nothing", replays_and_forgeries_change_nothing},
+          {"chatterboxes are sent away", chatterboxes_are_sent_away});
 }
