@@ -4,17 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const path_names[] = {
-    [PATH_NONE] = "none",          [PATH_HOST] = "host",           [PATH_SRFLX] = "srflx",
-    [PATH_PRFLX] = "prflx",        [PATH_RELAY_UDP] = "relay-udp", [PATH_RELAY_TCP] = "relay-tcp",
-    [PATH_RELAY_TLS] = "relay-tls"};
-
 static void write_line(FILE *file, const struct client_profile *client, const struct client_profile *other,
                        enum path_kind path)
 {
     fprintf(file, "%s,%s,%s,%s,%s,%s,%s\n", client->name, client->nat, client->access->name,
             other != NULL ? other->name : "sfu", other != NULL ? other->nat : "",
-            other != NULL ? other->access->name : "", path_names[path]);
+            other != NULL ? other->access->name : "", path_kind_name(path));
 }
 
 static void write_client(FILE *file, const struct measurement *m, size_t i)

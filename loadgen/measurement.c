@@ -5,18 +5,10 @@
 #include <string.h>
 
 #include "loadgen/nat_matrix.h"
-#include "report/quality.h"
+#include "loadgen/track_measure.h"
 
 /* Media that stays away so long is a gap that a person notices. */
 #define GAP NANOS_PER_S
-
-struct track_measure {
-    struct freeze_detector freeze;
-    double latency_sum_ms;
-    uint64_t frames;
-    uint64_t bytes;
-    nanos first, last;
-};
 
 bool measurement_init(struct measurement *m, const struct scenario *scenario, const struct population *population,
                       bool mesh, struct error *error)
@@ -133,7 +125,7 @@ static void on_track_added(void *user, struct participant *participant, struct r
     struct track_measure *measure = calloc(1, sizeof *measure);
     (void)user, (void)participant;
     if (measure != NULL)
-        measure->first = measure->last = now;
+        track_measure_begin(measure, now);
     track->user = measure;
 }
 
@@ -207,50 +199,11 @@ static void on_frame(void *user, struct participant *participant, struct remote_
         end_standstill(client, now);
     if (measure == NULL)
         return;
-    if (measure->frames == 0)
-        measure->first = now;
-    measure->last = now;
-    measure->frames++;
-    measure->bytes += frame->size;
-    if (track->kind != TRACK_AUDIO)
-        freeze_detector_frame(&measure->freeze, now);
-    if (!frame->has_trailer || frame->completed < frame->captured)
+    nanos latency = track_measure_frame(measure, track, frame, now);
+    if (latency < 0)
         return;
-    uint64_t latency = (uint64_t)(frame->completed - frame->captured);
-    measure->latency_sum_ms += (double)latency / 1e6;
-    histogram_record(&m->latency, latency);
-    histogram_record(track->kind == TRACK_AUDIO ? &m->audio_latency : &m->video_latency, latency);
-}
-
-static void sum_up_audio(struct measurement *m, const struct track_measure *measure, double loss)
-{
-    const struct audio_impairment impairment = {.delay_ms = measure->latency_sum_ms / (double)measure->frames,
-                                                .loss = loss};
-    m->mos_audio_sum += quality_mos(quality_audio_rating(&impairment));
-    m->mos_audio_count++;
-}
-
-static void sum_up_video(struct measurement *m, const struct remote_track *track, const struct track_measure *measure)
-{
-    double seconds = nanos_to_s(measure->last - measure->first);
-    const struct scenario_layer *top = &m->scenario->media.layers[m->scenario->media.layer_count - 1];
-    if (seconds < 1 || track->kind != TRACK_VIDEO)
-        return;
-    double bps = (double)measure->bytes * 8 / seconds;
-    double fps = (double)measure->frames / seconds;
-    const struct video_impairment impairment = {
-        .bps = bps,
-        .width = track->height * 16.0 / 9,
-        .height = track->height,
-        .fps = fps,
-        .expected_fps = top->fps,
-        .frozen = nanos_to_s(measure->freeze.frozen + measure->freeze.paused) / seconds,
-    };
-    histogram_record(&m->video_kbps, (uint64_t)(bps));
-    histogram_record(&m->video_height, track->height);
-    histogram_record(&m->video_fps, (uint64_t)(fps * 1000));
-    m->mos_video_sum += quality_video_score(&impairment);
-    m->mos_video_count++;
+    histogram_record(&m->latency, (uint64_t)latency);
+    histogram_record(track->kind == TRACK_AUDIO ? &m->audio_latency : &m->video_latency, (uint64_t)latency);
 }
 
 /* Once, though it may come anew after its publisher, or we, have been away. */
@@ -270,25 +223,29 @@ static void sum_up_track(struct client_measure *client, struct remote_track *tra
 {
     struct measurement *m = client->run;
     struct track_measure *measure = track->user;
-    uint64_t expected = receive_statistics_expected(&track->stream->statistics);
-    uint64_t packets = track->stream->packets;
-    uint64_t first_time = packets - track->stream->recovered;
     track->user = NULL;
     if (measure == NULL)
         return;
-    m->packets_expected += expected;
-    m->packets_lost += expected > first_time ? expected - first_time : 0;
-    m->packets_lost_after_repair += expected > packets ? expected - packets : 0;
-    if (measure->frames > 0) {
+    struct track_loss loss = track_measure_loss(track);
+    struct track_summary summary =
+        track_measure_end(measure, track, m->scenario->media.layers[m->scenario->media.layer_count - 1].fps, now);
+    m->packets_expected += loss.expected;
+    m->packets_lost += loss.lost;
+    m->packets_lost_after_repair += loss.lost_after_repair;
+    if (summary.received)
         note_heard(client, track);
-        if (track->kind != TRACK_AUDIO) {
-            freeze_detector_end(&measure->freeze, now);
-            m->freezes += measure->freeze.freezes + measure->freeze.pauses;
-            m->frozen += measure->freeze.frozen + measure->freeze.paused;
-            sum_up_video(m, track, measure);
-        } else {
-            sum_up_audio(m, measure, expected > packets ? (double)(expected - packets) / (double)expected : 0);
-        }
+    m->freezes += summary.freezes;
+    m->frozen += summary.frozen;
+    if (summary.received && track->kind == TRACK_AUDIO) {
+        m->mos_audio_sum += summary.mos;
+        m->mos_audio_count++;
+    }
+    if (summary.seen) {
+        histogram_record(&m->video_kbps, (uint64_t)summary.bps);
+        histogram_record(&m->video_height, track->height);
+        histogram_record(&m->video_fps, (uint64_t)(summary.fps * 1000));
+        m->mos_video_sum += summary.mos;
+        m->mos_video_count++;
     }
     free(measure);
 }
@@ -369,65 +326,27 @@ void measurement_fault(struct measurement *m, const char *what, nanos now)
 
 /* --- the end ---------------------------------------------------------------------------------------------------------------- */
 
-/* How far from the wire a candidate is, for naming a path by its less direct end. */
-static int distance(enum ice_candidate_type type)
-{
-    switch (type) {
-    case ICE_HOST:
-        return 0;
-    case ICE_SERVER_REFLEXIVE:
-        return 1;
-    case ICE_PEER_REFLEXIVE:
-        return 2;
-    default:
-        return 3;
-    }
-}
-
 static bool relayed(const struct link_record *link)
 {
     return link->path.local == ICE_RELAYED || link->path.remote == ICE_RELAYED;
 }
 
 /* `other`: the same link as its other end has it; NULL at an SFU. */
-static enum path_kind path_kind_of(const struct link_record *link, const struct link_record *other)
+static enum path_kind link_path(const struct link_record *link, const struct link_record *other)
 {
-    enum ice_relay_transport by = ICE_RELAY_NONE;
-    if (!link->connected)
-        return PATH_NONE;
-    if (link->path.local == ICE_RELAYED)
-        by = link->path.local_relay;
-    if (other != NULL && other->path.local == ICE_RELAYED && other->path.local_relay > by)
-        by = other->path.local_relay;
-    if (relayed(link))
-        return by == ICE_RELAY_TLS ? PATH_RELAY_TLS : by == ICE_RELAY_TCP ? PATH_RELAY_TCP : PATH_RELAY_UDP;
-    int far = distance(link->path.local);
-    if (distance(link->path.remote) > far)
-        far = distance(link->path.remote);
-    return far == 0 ? PATH_HOST : far == 1 ? PATH_SRFLX : PATH_PRFLX;
+    return link->connected ? path_kind_of(&link->path, other != NULL ? &other->path : NULL) : PATH_NONE;
 }
 
 enum path_kind measurement_path(const struct measurement *m, size_t client, uint32_t other)
 {
     const struct client_measure *here = &m->clients[client];
     size_t room = client - here->profile->number;
-    return path_kind_of(&here->links[other], m->mesh ? &m->clients[room + other].links[here->profile->number] : NULL);
+    return link_path(&here->links[other], m->mesh ? &m->clients[room + other].links[here->profile->number] : NULL);
 }
 
 bool measurement_offered(const struct measurement *m, size_t client, uint32_t other)
 {
     return m->clients[client].links[other].ours;
-}
-
-static void count_path(struct result_connections *connections, enum path_kind kind)
-{
-    connections->connected++;
-    connections->host += kind == PATH_HOST;
-    connections->srflx += kind == PATH_SRFLX;
-    connections->prflx += kind == PATH_PRFLX;
-    connections->relay_udp += kind == PATH_RELAY_UDP;
-    connections->relay_tcp += kind == PATH_RELAY_TCP;
-    connections->relay_tls += kind == PATH_RELAY_TLS;
 }
 
 static void finish_client(struct measurement *m, struct client_measure *client, nanos now, struct result_run *run)
@@ -474,8 +393,10 @@ static bool finish_room(struct measurement *m, struct client_measure *room, uint
                 continue;
             complete = complete && link->connected;
             relays = relays || (link->connected && relayed(link));
-            if (link->connected && link->ours)
-                count_path(&run->connections, path_kind_of(link, m->mesh ? &room[j].links[i] : NULL));
+            if (link->connected && link->ours) {
+                run->connections.connected++;
+                path_kind_count(&run->connections, link_path(link, m->mesh ? &room[j].links[i] : NULL), 1);
+            }
         }
         run->clients_joined += complete;
         *relaying_clients += relays;

@@ -9,6 +9,7 @@
 
 #include "base/histogram.h"
 #include "base/nanos.h"
+#include "loadgen/path_kind.h"
 #include "loadgen/population.h"
 #include "peer/participant.h"
 #include "report/result.h"
@@ -71,9 +72,6 @@ struct measurement {
     struct outage *outages;
     size_t outage_count, outage_cap;
 };
-
-/* A connection's path, named by its less direct end. */
-enum path_kind { PATH_NONE, PATH_HOST, PATH_SRFLX, PATH_PRFLX, PATH_RELAY_UDP, PATH_RELAY_TCP, PATH_RELAY_TLS };
 
 /* After measurement_finish: how client number `client` reached the `other` of its room (0: the SFU), and whether it was
  * the one who offered, by which each pair of a mesh is counted once. */

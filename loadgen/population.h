@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/nanos.h"
 #include "loadgen/scenario.h"
+#include "peer/media_plan.h"
 #include "world/nat_presets.h"
 
 struct client_profile {
@@ -34,5 +35,8 @@ struct population {
 /* False and `error` when out of memory. */
 bool population_draw(struct population *population, const struct scenario *scenario, struct error *error);
 void population_clear(struct population *population);
+
+/* What a client sends: nothing if it only watches. */
+struct media_plan population_media_plan(const struct scenario *scenario, const struct client_profile *profile);
 
 #endif

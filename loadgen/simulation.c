@@ -262,41 +262,6 @@ static size_t servers_of_room(struct simulation *s, uint32_t room, struct addres
 
 /* --- clients ---------------------------------------------------------------------------------------------------------- */
 
-/* Messages begin when everyone should be there, and end before the call does, so that all can arrive. */
-#define DATA_MARGIN NANOS_PER_S
-
-static struct data_plan data_plan_of(const struct scenario *scenario, const struct client_profile *profile)
-{
-    const struct scenario_media *media = &scenario->media;
-    return (struct data_plan){
-        .enabled = media->has_data,
-        .messages_per_s = profile->publishes ? media->data_messages : 0,
-        .message_bytes = (uint32_t)media->data_size,
-        .from = scenario->join_spread + DATA_MARGIN,
-        .until = scenario->join_spread + scenario->duration - DATA_MARGIN,
-        .file_bytes = profile->number == 0 ? media->data_file : 0,
-        .file_at = media->data_at,
-        .file_seed = scenario->seed ^ (uint64_t)profile->room << 32,
-    };
-}
-
-static struct media_plan plan_of(const struct scenario *scenario, const struct client_profile *profile)
-{
-    const struct scenario_media *media = &scenario->media;
-    struct media_plan plan = {.audio = media->has_audio && profile->publishes,
-                              .video = media->has_video && profile->publishes,
-                              .screen = profile->shares_screen,
-                              .clips = media->source == SCENARIO_CLIP,
-                              .audio_bps = media->audio_bitrate,
-                              .layer_count = media->layer_count,
-                              .screen_bps = media->screen_bitrate,
-                              .data = data_plan_of(scenario, profile)};
-    for (size_t i = 0; i < media->layer_count; i++)
-        plan.layers[i] = (struct media_layer){
-            .height = (uint16_t)media->layers[i].height, .fps = media->layers[i].fps, .bps = media->layers[i].bitrate};
-    return plan;
-}
-
 static void log_key(void *user, const char *line) { fprintf(user, "%s\n", line); }
 
 static void join(void *user, nanos now)
@@ -320,7 +285,7 @@ static void join(void *user, nanos now)
         .room = room,
         .name = profile->name,
         .shape = mesh ? CALL_MESH : CALL_SFU,
-        .plan = plan_of(s->scenario, profile),
+        .plan = population_media_plan(s->scenario, profile),
         .room_has_screen = s->scenario->media.has_screen,
         .conversation = {.seed = s->scenario->seed,
                          .room = profile->room,
