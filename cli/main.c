@@ -5,8 +5,6 @@
 
 #include "cli/verb.h"
 
-static const struct verb verb_load = {.name = "load", .summary = "put many clients on a server"};
-
 static const struct verb *const verbs[] = {
     &verb_run, &verb_load, &verb_serve, &verb_analyze, &verb_compare, &verb_merge, &verb_nat,
 };
@@ -44,6 +42,14 @@ static int not_built(const struct verb *verb)
     return EXIT_USAGE;
 }
 
+static int print_usage(const struct verb *verb)
+{
+    fputs(verb->usage, stdout);
+    if (verb->print_more_usage != NULL)
+        verb->print_more_usage(stdout);
+    return EXIT_WELL;
+}
+
 static int help(int argc, char **argv)
 {
     if (argc < 2) {
@@ -55,8 +61,7 @@ static int help(int argc, char **argv)
         return unknown_verb(argv[1]);
     if (verb->run == NULL)
         return not_built(verb);
-    fputs(verb->usage, stdout);
-    return EXIT_WELL;
+    return print_usage(verb);
 }
 
 static bool asks_for_help(int argc, char **argv)
@@ -88,9 +93,7 @@ int main(int argc, char **argv)
         return unknown_verb(name);
     if (verb->run == NULL)
         return not_built(verb);
-    if (asks_for_help(argc - 1, argv + 1)) {
-        fputs(verb->usage, stdout);
-        return EXIT_WELL;
-    }
+    if (asks_for_help(argc - 1, argv + 1))
+        return print_usage(verb);
     return verb->run(argc - 1, argv + 1);
 }

@@ -2,6 +2,8 @@
 #ifndef CONFAB_CLI_VERB_H
 #define CONFAB_CLI_VERB_H
 
+#include <stdio.h>
+
 /* Exit status (docs/analyze.md and the manual): the same for every verb. */
 enum exit_status {
     EXIT_WELL = 0,
@@ -14,13 +16,15 @@ enum exit_status {
 
 struct verb {
     const char *name;
-    const char *summary; /* one line for the list of verbs */
-    const char *usage;   /* everything that `confab VERB --help` prints, examples included */
+    const char *summary;                 /* one line for the list of verbs */
+    const char *usage;                   /* everything that `confab VERB --help` prints, examples included */
+    void (*print_more_usage)(FILE *out); /* what follows upon that; NULL: nothing */
     /* argv[0] is the verb. Returns the exit status. NULL: not in this build. */
     int (*run)(int argc, char **argv);
 };
 
 extern const struct verb verb_run;
+extern const struct verb verb_load;
 extern const struct verb verb_analyze;
 extern const struct verb verb_serve;
 extern const struct verb verb_nat;

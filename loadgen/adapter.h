@@ -97,6 +97,10 @@ uint32_t adapter_number(const struct adapter_client *client);      /* in its roo
 uint64_t adapter_seed(const struct adapter_client *client);        /* for transaction ids and the like */
 /* What it sends: its layers, bit rates, whether it has audio, video, a screen; nothing of it when it only watches. */
 const struct media_plan *adapter_plan(const struct adapter_client *client);
+/* Whether those who publish have it: audio, video, a screen. */
+bool adapter_media_has(const struct adapter_client *client, enum track_kind kind);
+/* It is behind NATs, or may use nothing but relays: a server that names its ICE servers only when asked should be. */
+bool adapter_needs_relays(const struct adapter_client *client);
 /* How many publish in a full room, this client included if it does. */
 uint32_t adapter_publishers(const struct adapter_client *client);
 /* The token of --token or of the URL's ?token=; NULL: none. */

@@ -1,3 +1,5 @@
 #include "loadgen/adapter.h"
 
-const struct adapter *const adapters[] = {NULL};
+extern const struct adapter adapter_confab, adapter_whip, adapter_whep;
+
+const struct adapter *const adapters[] = {&adapter_confab, &adapter_whip, &adapter_whep, NULL};

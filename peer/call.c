@@ -48,8 +48,8 @@ struct call {
     bool gathered;                      /* they are */
     struct call_section *sections;
     size_t section_count;
-    uint64_t version; /* of our last description, in o= */
-    struct own_ssrcs ssrcs[TRACKS];     /* by enum track_kind */
+    uint64_t version;               /* of our last description, in o= */
+    struct own_ssrcs ssrcs[TRACKS]; /* by enum track_kind */
     struct rng rng;
     bool has_remote;
     enum dtls_role role; /* once has_remote: it stays (RFC 8842, section 5.5) */
@@ -446,8 +446,7 @@ static void plan_offer(struct call *call)
 
 static void offer_section(struct call *call, const struct call_section *section)
 {
-    uint8_t direction =
-        (uint8_t)((section->sends ? SESSION_SENDONLY : 0) | (section->receives ? SESSION_RECVONLY : 0));
+    uint8_t direction = (uint8_t)((section->sends ? SESSION_SENDONLY : 0) | (section->receives ? SESSION_RECVONLY : 0));
     struct session_media *media = session_offer_media(call->offer, &call->capabilities, section->kind, direction);
     if (media == NULL)
         return;
@@ -590,8 +589,8 @@ static void answer_sections(struct call *call, const struct session_description 
             media->direction &= (uint8_t)~SESSION_SENDONLY;
         else
             name_stream(call, media, kind);
-        struct call_section *section = i < call->section_count ? &call->sections[i]
-                                                               : add_section(call, media->kind, kind, sends, true);
+        struct call_section *section =
+            i < call->section_count ? &call->sections[i] : add_section(call, media->kind, kind, sends, true);
         if (section == NULL)
             continue;
         section->sends = sends;

@@ -47,8 +47,8 @@ struct call_config {
     bool holds_candidates;
     bool no_simulcast;                     /* CALL_SFU: one encoding of the camera, whatever the plan has */
     uint32_t receive_audio, receive_video; /* CALL_SFU: so many sections to receive in, in our offer */
-    const char *own_name;    /* the stream id of what we send */
-    const char *remote_name; /* "" for the SFU */
+    const char *own_name;                  /* the stream id of what we send */
+    const char *remote_name;               /* "" for the SFU */
     const struct media_plan *plan;
     uint32_t number;      /* our own in the room, from 0 */
     bool room_has_screen; /* in a mesh: somebody may share one */

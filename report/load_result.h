@@ -107,6 +107,9 @@ struct load_result {
     uint64_t memory_bytes; /* of the process at most, less what it had before the first client */
     double cpu_seconds;    /* of all cores, of processes that belong to it too */
     double seconds;        /* that it ran */
+    /* Of a search for the limit: so many were there when all was well still, and what broke then. 0 and empty: none. */
+    uint32_t limit_clients;
+    char limit_why[128];
     struct load_series series;
 };
 

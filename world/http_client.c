@@ -240,7 +240,10 @@ static int head_arrived(struct http_fetch *fetch)
         fetch->answer_headers[i] = copy_header(wsi, tokens[i]);
     fetch->ends_by_close = lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH) == 0 &&
                            lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) == 0;
-    if (fetch->status != HTTP_NO_CONTENT && fetch->method != HTTP_HEAD)
+    char length[24] = "";
+    lws_hdr_copy(wsi, length, sizeof length, WSI_TOKEN_HTTP_CONTENT_LENGTH);
+    bool is_empty = fetch->status == HTTP_NO_CONTENT || fetch->method == HTTP_HEAD || strcmp(length, "0") == 0;
+    if (!is_empty)
         return 0;
     complete(fetch);
     return -1;

@@ -59,6 +59,7 @@ struct live_world {
     nanos timer_armed; /* when timer_fd fires; NANOS_NEVER: it doesn't */
     nanos timer_due;   /* the same, or when it was armed if that was later */
     bool timer_fired;  /* since it was last set */
+    nanos lag_recent;  /* the largest since live_world_take_lag */
     uint64_t ntp_origin;
     int64_t unix_origin_s;
     bool stopped;
@@ -186,6 +187,9 @@ struct live_port {
     uint32_t mappings; /* of a NAT that it is the external endpoint of */
     UT_hash_handle hh; /* of emulated hosts and NATs: by address */
 };
+
+/* Where a socket that the emulated network wants at `address` is really bound: see live_world_config's `outside`. */
+struct address live_outside(const struct live_world *live, const struct address *address);
 
 /* NULL and `error`. It may be closed in its callback. */
 struct live_port *live_port_open(struct live_world *live, const struct address *local, live_port_received received,

@@ -173,11 +173,20 @@ static void set_options(int fd, const struct live_port *port)
         set_option(fd, IPPROTO_IP, IP_PKTINFO, 1);
 }
 
+struct address live_outside(const struct live_world *live, const struct address *address)
+{
+    bool emulated = live->claim_fd >= 0 && address->family == ADDRESS_IPV4 && address->ip[0] == 127 &&
+                    address->ip[1] == live->block;
+    return emulated && live->config.outside.family != ADDRESS_NONE ? live->config.outside : *address;
+}
+
 static int open_socket(struct live_port *port, struct error *error)
 {
     char text[ADDRESS_TEXT_CAP];
     struct sockaddr_storage name;
-    socklen_t len = live_to_sockaddr(&port->address, &name);
+    struct address real = live_outside(port->live, &port->address);
+    bool elsewhere = !address_same_ip(&real, &port->address);
+    socklen_t len = live_to_sockaddr(&real, &name);
     int fd = socket(name.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) {
         error_set(error, ERROR_SYSTEM, "UDP socket for %s: %s", address_format(&port->address, text), strerror(errno));
@@ -189,7 +198,11 @@ static int open_socket(struct live_port *port, struct error *error)
         close(fd);
         return -1;
     }
-    port->address = live_from_sockaddr((struct sockaddr *)&name);
+    real = live_from_sockaddr((struct sockaddr *)&name);
+    if (!elsewhere)
+        port->address = real;
+    else if (port->address.port == 0)
+        port->address.port = real.port;
     return fd;
 }
 

@@ -233,7 +233,8 @@ struct live_stream *live_stream_connect(struct live_world *live, const struct ad
         error_set(error, ERROR_SYSTEM, "%s: only loopback is allowed in this world", address_format(remote, text));
         return NULL;
     }
-    int fd = open_connecting(local, remote);
+    struct address own = live_outside(live, local);
+    int fd = open_connecting(&own, remote);
     if (fd < 0) {
         error_set(error, ERROR_SYSTEM, "connection to %s: %s", address_format(remote, text), strerror(errno));
         return NULL;

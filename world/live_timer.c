@@ -44,7 +44,8 @@ static void due(void *user, int events)
     struct live_world *live = user;
     (void)events;
     live->timer_fired = true;
-    live->statistics.timer_lag_max = nanos_max(live->statistics.timer_lag_max, live_now(live) - live->timer_due);
+    live->lag_recent = nanos_max(live->lag_recent, live_now(live) - live->timer_due);
+    live->statistics.timer_lag_max = nanos_max(live->statistics.timer_lag_max, live->lag_recent);
     nanos now = live_now(live);
     nanos end = now + TURN;
     for (size_t most = live->deadlines.count; most > 0 && now < end; most--) {

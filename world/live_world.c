@@ -82,6 +82,13 @@ static void raise_descriptor_limit(void)
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+nanos live_world_take_lag(struct live_world *live)
+{
+    nanos lag = live->lag_recent;
+    live->lag_recent = 0;
+    return lag;
+}
+
 bool live_world_check_sockets(const struct live_world *live, size_t sockets, struct error *error)
 {
     struct rlimit limit;

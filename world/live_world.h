@@ -40,6 +40,9 @@ struct live_world_config {
     nanos origin;     /* of the clock: the CLOCK_MONOTONIC time that is 0 here. 0: when the world was made */
     /* Nothing is sent or connected to anything but 127/8 and ::1, whatever address a peer names. */
     bool loopback_only;
+    /* For servers that 127/8 can't reach: what emulated hosts and NATs have of public addresses stays as it is inside, but
+     * their sockets are this machine's own at this address, at ports that the kernel chooses. NONE: no. */
+    struct address outside;
     bool no_offload; /* without UDP GSO and GRO, as on an old kernel */
 };
 
@@ -84,6 +87,9 @@ uint64_t live_world_ntp_origin(const struct live_world *live);
 int64_t live_world_unix_origin_s(const struct live_world *live);
 
 const struct live_statistics *live_world_statistics(const struct live_world *live);
+
+/* How much later than asked for timers were served, at most, since this was last called. */
+nanos live_world_take_lag(struct live_world *live);
 
 /* Whether that many more sockets can be opened; otherwise false and an `error` that names the limit. */
 bool live_world_check_sockets(const struct live_world *live, size_t sockets, struct error *error);

@@ -3,6 +3,10 @@
 #ifndef CONFAB_WORLD_WEB_H
 #define CONFAB_WORLD_WEB_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/address.h"
 #include "base/error.h"
 
 struct uv_loop_s;
@@ -16,5 +20,9 @@ struct web *web_create(struct uv_loop_s *loop, struct world *world, struct error
  * web_destroy. NULL is allowed. */
 void web_close(struct web *web);
 void web_destroy(struct web *web);
+
+/* A host's address, IPv4 before IPv6: a literal, or a name that is looked up once (and that waits). False and `error`
+ * (ERROR_SYSTEM). */
+bool web_resolve(struct web *web, const char *host, uint16_t port, struct address *address, struct error *error);
 
 #endif

@@ -81,9 +81,6 @@ struct lws_vhost *web_client_vhost(struct web *web);
 /* What libwebsockets calls ssl_connection: TLS, whose certificate is looked at or not. */
 int web_client_tls(bool verify);
 
-/* A host's address, IPv4 before IPv6: a literal, or looked up once (which waits). False and `error` (ERROR_SYSTEM). */
-bool web_resolve(struct web *web, const char *host, uint16_t port, struct address *address, struct error *error);
-
 /* Why libwebsockets could not connect, by what came with its CLIENT_CONNECTION_ERROR; returns `text`. */
 const char *web_connection_error(const struct web_connection *connection, const char *said, size_t len, char *text,
                                  size_t cap);
