@@ -62,11 +62,10 @@ async function freePorts(count) {
   throw new Error('no free ports');
 }
 
-/** ./confab serve on free ports of the loopback address. */
-export async function startServer(confab) {
+/** ./confab serve on free ports of the loopback address, or on those that another one had (`.ports`). */
+export async function startServer(confab, ports) {
   const state = mkdtempSync(join(tmpdir(), 'confab-browser-'));
-  const port = await freePorts(1);
-  const turnPort = await freePorts(2);
+  const [port, turnPort] = ports ?? [await freePorts(1), await freePorts(2)];
   const child = spawn(confab, ['serve', '--listen', '127.0.0.1', '--port', port, '--turn-port', turnPort, '--state', state],
     { stdio: ['ignore', 'pipe', 'pipe'] });
   let said = '';
@@ -81,10 +80,11 @@ export async function startServer(confab) {
   return {
     url,
     pid: child.pid,
+    ports: [port, turnPort],
     said: () => said,
     get: (path, options) => fetch(`${url}${path}`, options),
-    async stop() {
-      child.kill('SIGTERM');
+    async stop(signal = 'SIGTERM') {
+      child.kill(signal);
       const result = await Promise.race([ended, sleep(5000)]);
       if (!result) child.kill('SIGKILL');
       rmSync(state, { recursive: true, force: true });
@@ -100,6 +100,26 @@ export class Browser {
     browser.server = server;
     browser.chromium = await chromium.launch({ executablePath: CHROMIUM, headless: true, args: [...FLAGS, ...extra] });
     return browser;
+  }
+
+  /** A browser of its own process, for `kill`. */
+  static async startApart(library, server) {
+    const { chromium } = createRequire(resolve(library, 'package.json'))('playwright-core');
+    const browser = new Browser();
+    browser.server = server;
+    browser.apart = await chromium.launchServer({ executablePath: CHROMIUM, headless: true, args: FLAGS });
+    browser.chromium = await chromium.connect(browser.apart.wsEndpoint());
+    return browser;
+  }
+
+  /** The same browser, going elsewhere. */
+  at(server) {
+    return Object.assign(Object.create(Browser.prototype), { ...this, server });
+  }
+
+  /** SIGKILL. */
+  kill() {
+    return this.apart.kill();
   }
 
   version() {

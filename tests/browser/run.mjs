@@ -13,9 +13,10 @@ import relay from './relay_test.mjs';
 import room from './room_test.mjs';
 import tcp from './tcp_test.mjs';
 import trouble from './trouble_test.mjs';
+import whip from './whip_test.mjs';
 
 const [confab, library, only = ''] = process.argv.slice(2);
-const groups = { room, layout, data, relay, tcp, trouble };
+const groups = { room, layout, data, relay, tcp, whip, trouble };
 const sums = { passed: 0, failed: 0, skipped: 0 };
 
 function tell(result, name, detail = '') {

@@ -1,8 +1,8 @@
 // What goes wrong: no camera, a browser that dies, a server that is away for a while.
 
-import { until } from './harness.mjs';
+import { Browser, check, startServer, until } from './harness.mjs';
 
-export default async function trouble({ test, browser, server }) {
+export default async function trouble({ test, browser, server, confab, library }) {
   await test('a camera that is denied is explained, and one can still join', async () => {
     const { context, page } = await browser.open();
     await page.addInitScript(() => {
@@ -26,4 +26,39 @@ export default async function trouble({ test, browser, server }) {
     await Promise.all([context.close(), jon.leave()]);
   });
 
+  for (const topology of ['sfu', 'mesh']) {
+    await test(`${topology}: a browser that is killed leaves, and the others go on`, async () => {
+      const doomed = await Browser.startApart(library, server);
+      const room = `killed-${topology}`;
+      const [kai, lou] = [await browser.join(room, 'kai', { topology }), await browser.join(room, 'lou', { topology })];
+      await doomed.join(room, 'max', { topology });
+      await kai.sees(['lou video', 'max video']);
+      await doomed.kill();
+      await until('max to be gone', async () => (await Promise.all([kai, lou].map(({ page }) => (
+        page.evaluate(() => !window.confab.room.peers.has('max')))))).every(Boolean));
+      await until('his tile to go', async () => await kai.page.locator('.tile[data-peer=max]').count() === 0);
+      await kai.sees(['lou video']);
+      await lou.sees(['kai video']);
+      await Promise.all([kai.leave(), lou.leave()]);
+    });
+
+    await test(`${topology}: a server that is killed and comes back finds its rooms full again`, async () => {
+      const first = await startServer(confab);
+      const there = browser.at(first);
+      const [nia, oda] = [await there.join('back', 'nia', { topology }), await there.join('back', 'oda', { topology })];
+      await nia.sees(['oda video']);
+      await first.stop('SIGKILL');
+      await until('nia to wait', () => nia.page.evaluate(() => window.confab.room.state === 'waiting'));
+      const second = await startServer(confab, first.ports);
+      for (const { page, name } of [nia, oda]) {
+        await until(`${name} to be back`, () => page.evaluate(() => window.confab.room.state === 'joined' && window.confab.room.peers.size === 1));
+      }
+      await nia.sees(['oda video']);
+      await oda.sees(['nia video']);
+      await nia.hears(['oda']);
+      await Promise.all([nia.leave(), oda.leave()]);
+      const ended = await second.stop();
+      check(ended?.code === 0, `the second server ended with ${JSON.stringify(ended)}`);
+    });
+  }
 }
