@@ -1,5 +1,5 @@
 #include "loadgen/adapter.h"
 
-extern const struct adapter adapter_confab, adapter_whip, adapter_whep;
+extern const struct adapter adapter_confab, adapter_whip, adapter_whep, adapter_janus;
 
-const struct adapter *const adapters[] = {&adapter_confab, &adapter_whip, &adapter_whep, NULL};
+const struct adapter *const adapters[] = {&adapter_confab, &adapter_whip, &adapter_whep, &adapter_janus, NULL};
