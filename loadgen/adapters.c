@@ -1,5 +1,6 @@
 #include "loadgen/adapter.h"
 
-extern const struct adapter adapter_confab, adapter_whip, adapter_whep, adapter_janus;
+extern const struct adapter adapter_confab, adapter_whip, adapter_whep, adapter_janus, adapter_livekit;
 
-const struct adapter *const adapters[] = {&adapter_confab, &adapter_whip, &adapter_whep, &adapter_janus, NULL};
+const struct adapter *const adapters[] = {&adapter_confab, &adapter_whip,    &adapter_whep,
+                                          &adapter_janus,  &adapter_livekit, NULL};
