@@ -1,6 +1,6 @@
 #include "loadgen/adapter.h"
 
-extern const struct adapter adapter_confab, adapter_whip, adapter_whep, adapter_janus, adapter_livekit;
+extern const struct adapter adapter_confab, adapter_whip, adapter_whep, adapter_janus, adapter_livekit, adapter_galene;
 
-const struct adapter *const adapters[] = {&adapter_confab, &adapter_whip,    &adapter_whep,
-                                          &adapter_janus,  &adapter_livekit, NULL};
+const struct adapter *const adapters[] = {&adapter_confab,  &adapter_whip,   &adapter_whep, &adapter_janus,
+                                          &adapter_livekit, &adapter_galene, NULL};
