@@ -107,7 +107,9 @@ struct adapter_session {
     size_t video_count;
     uint32_t more_audio, more_video; /* sections to receive in that the next offer gets */
     int64_t offers;
-    bool sends, joined, unanswered, signalled;
+    bool sends, joined, signalled;
+    bool offering; /* ours is unanswered */
+    bool wanted;   /* another is */
 };
 
 /* Takes the reference of `value`. */
@@ -133,21 +135,19 @@ static void open_call(struct adapter_session *session)
                                          .ice_servers = servers};
     config.ice_server_count = ice_servers_read(session->ice_servers, servers);
     session->more_audio = session->more_video = 0;
-    session->unanswered = true;
+    session->offering = true;
     session->call = adapter_open_call(session->client, &config);
 }
 
-/* The sections that the server wants and our last offer didn't have. */
+/* The offer that the server wants, with the sections that our last one didn't have, if any. */
 static void offer_more(struct adapter_session *session)
 {
-    if (session->more_audio + session->more_video == 0 || session->unanswered)
+    if (!session->wanted || session->offering || session->call == NULL ||
+        !adapter_offer_more(session->client, session->call, session->more_audio, session->more_video))
         return;
-    if (session->call == NULL) {
-        open_call(session);
-    } else if (adapter_offer_more(session->client, session->call, session->more_audio, session->more_video)) {
-        session->more_audio = session->more_video = 0;
-        session->unanswered = true;
-    }
+    session->more_audio = session->more_video = 0;
+    session->wanted = false;
+    session->offering = true;
 }
 
 static void ask_layers(struct adapter_session *session)
@@ -255,17 +255,19 @@ static void take_join(struct adapter_session *session, const json_t *join, nanos
     session->ping_interval = NANOS_PER_S * (interval > 0 && interval < 60 ? interval : PING_S);
     world_timer_set(session->timer, now + session->ping_interval);
     take_participants(session, json_object_get(join, "otherParticipants"));
-    if (session->sends)
-        open_call(session);
+    /* Nobody is subscribed to anything before he is connected, so who only watches offers a place of each kind. */
+    session->more_audio = !session->sends && adapter_media_has(session->client, TRACK_AUDIO);
+    session->more_video = !session->sends && adapter_media_has(session->client, TRACK_VIDEO);
+    open_call(session);
 }
 
 static void take_answer(struct adapter_session *session, const json_t *answer)
 {
     const char *sdp = json_string_value(json_object_get(answer, "sdp"));
-    if (sdp == NULL || session->call == NULL || !session->unanswered ||
+    if (sdp == NULL || session->call == NULL || !session->offering ||
         !adapter_take_description(session->client, session->call, false, sdp))
         return;
-    session->unanswered = false;
+    session->offering = false;
     if (!session->signalled)
         adapter_signalled(session->client);
     session->signalled = true;
@@ -292,6 +294,7 @@ static void take_sections(struct adapter_session *session, const json_t *section
         return;
     session->more_audio = (uint32_t)audio;
     session->more_video = (uint32_t)video;
+    session->wanted = true;
     offer_more(session);
 }
 
