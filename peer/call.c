@@ -238,10 +238,13 @@ static uint32_t draw_ssrc(struct call *call)
     return ssrc != 0 ? ssrc : 1;
 }
 
+/* `agreed` is what the answer has of our section `local`. */
 static struct send_stream *add_stream(struct call *call, const struct session_media *local,
-                                      const struct session_codec *codec, const char *rid, uint32_t ssrc,
+                                      const struct session_media *agreed, const char *rid, uint32_t ssrc,
                                       uint32_t rtx_ssrc)
 {
+    const struct session_codec *codec = &agreed->codecs[0];
+    const struct rtp_extension_map extensions = session_extension_map(agreed, SESSION_SENDRECV);
     bool audio = local->kind == SESSION_AUDIO;
     const struct session_codec *rtx = session_retransmission_of(local, codec->payload_type);
     struct send_stream_config config = {
@@ -255,13 +258,15 @@ static struct send_stream *add_stream(struct call *call, const struct session_me
         .buffer_bytes = audio ? 0 : BUFFER_BYTES,
         .user = call,
     };
+    for (size_t i = 0; i < RTP_EXTENSION_KINDS; i++)
+        config.without |= extensions.id[i] == 0 ? (uint8_t)(1U << i) : 0;
     snprintf(config.mid, sizeof config.mid, "%.16s", local->mid);
     snprintf(config.rid, sizeof config.rid, "%s", rid);
     return connection_add_send_stream(call_connection(call), &config);
 }
 
 static void start_video(struct call *call, struct video_sender *sender, bool is_screen,
-                        const struct session_media *local, const struct session_codec *codec, nanos now)
+                        const struct session_media *local, const struct session_media *agreed, nanos now)
 {
     bool simulcast = !is_screen && local->rid_count > 1;
     const struct video_sender_config config = {.connection = call_connection(call),
@@ -275,24 +280,24 @@ static void start_video(struct call *call, struct video_sender *sender, bool is_
     for (size_t i = 0; i < sender->count; i++) {
         uint32_t ssrc = local->ssrc_count > 0 ? local->ssrcs[0].ssrc : draw_ssrc(call);
         uint32_t rtx = local->ssrc_count > 0 ? local->ssrcs[0].retransmission : draw_ssrc(call);
-        video_sender_set_stream(sender, i, add_stream(call, local, codec, simulcast ? rids[i] : "", ssrc, rtx));
+        video_sender_set_stream(sender, i, add_stream(call, local, agreed, simulcast ? rids[i] : "", ssrc, rtx));
     }
 }
 
 /* Starts what a section that both sides agreed on lets us send. `local` is our side of it. */
-static void start_sending(struct call *call, const struct session_media *local, const struct session_codec *codec,
+static void start_sending(struct call *call, const struct session_media *local, const struct session_media *agreed,
                           nanos now)
 {
     const struct media_plan *plan = call->config.plan;
     bool screen = strcmp(local->track_id, track_ids[TRACK_SCREEN]) == 0;
     if (local->kind == SESSION_AUDIO && plan->audio && call->audio == NULL) {
         uint32_t ssrc = local->ssrc_count > 0 ? local->ssrcs[0].ssrc : draw_ssrc(call);
-        call->audio = add_stream(call, local, codec, "", ssrc, 0);
+        call->audio = add_stream(call, local, agreed, "", ssrc, 0);
     } else if (local->kind == SESSION_VIDEO && screen && plan->screen && !call->has_screen) {
-        start_video(call, &call->screen, true, local, codec, now);
+        start_video(call, &call->screen, true, local, agreed, now);
         call->has_screen = true;
     } else if (local->kind == SESSION_VIDEO && !screen && plan->video && !call->has_video) {
-        start_video(call, &call->video, false, local, codec, now);
+        start_video(call, &call->video, false, local, agreed, now);
         call->has_video = true;
     }
 }
@@ -536,7 +541,7 @@ static void apply_media(struct call *call, const struct session_description *loc
             add_track(call, theirs, &agreed->codecs[0], now);
         if (sends) {
             connection_set_extensions(call_connection(call), &map);
-            start_sending(call, ours, &agreed->codecs[0], now);
+            start_sending(call, ours, agreed, now);
         }
     }
     connection_set_extensions(call_connection(call), &map);

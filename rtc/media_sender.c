@@ -187,8 +187,10 @@ static size_t write_header(const struct media_sender *sender, const struct send_
                            uint32_t *tag)
 {
     static const uint8_t zeros[RTP_ABS_SEND_TIME_LEN];
-    const uint8_t *id = sender->extensions.id;
+    uint8_t id[RTP_EXTENSION_KINDS];
     const struct send_stream_config *config = &stream->config;
+    for (size_t i = 0; i < RTP_EXTENSION_KINDS; i++)
+        id[i] = (config->without & 1U << i) != 0 ? 0 : sender->extensions.id[i];
     struct element_list list = {.count = 0};
     uint8_t level = rtp_audio_level_byte(packet->audio_level);
     bool has_sequence = id[RTP_EXTENSION_TRANSPORT_SEQUENCE] != 0;
@@ -303,7 +305,8 @@ static size_t write_padding(struct media_sender *sender, size_t wanted, uint8_t 
     enum { PADDING_MIN = 50, PADDING_MAX = 1000 };
     if (sender->padding == NULL)
         return 0;
-    const struct send_stream probe = {.config = {.payload_type = sender->padding->config.rtx_payload_type}};
+    const struct send_stream probe = {.config = {.payload_type = sender->padding->config.rtx_payload_type,
+                                                 .without = sender->padding->config.without}};
     const struct media_packet packet = {.sequence = sender->padding_sequence};
     size_t len = write_header(sender, &probe, false, &packet, packet.sequence, buf, cap, tag);
     size_t payload = wanted < PADDING_MIN ? PADDING_MIN : wanted > PADDING_MAX ? PADDING_MAX : wanted;
@@ -332,8 +335,8 @@ size_t media_sender_write(struct media_sender *sender, uint8_t *buf, size_t cap,
         pacer_done(sender->pacer, len, now);
         if (len == 0)
             continue;
-        uint64_t number = twcc_history_send(&sender->history, len, now);
-        if (tag >> 16 != 0) {
+        if (tag >> 16 != 0) { /* the others aren't numbered: gaps would be taken for losses */
+            uint64_t number = twcc_history_send(&sender->history, len, now);
             rtp_put_transport_sequence(buf + (tag >> 16), (uint16_t)number);
             congestion_control_sent(sender->congestion, number, len, packet.probe, now);
         }

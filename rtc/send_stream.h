@@ -19,6 +19,7 @@ struct send_stream_config {
     uint8_t rtx_payload_type;
     uint32_t clock_rate;
     bool audio;
+    uint8_t without; /* header extensions that its section hasn't though others have: bits 1 << rtp_extension_kind */
     char mid[RTP_TOKEN_CAP]; /* sent with every packet, as is `rid`; "" for none */
     char rid[RTP_TOKEN_CAP];
     nanos buffer_window;   /* packets are kept so long to answer NACKs; 0: not at all, see packet_wanted */
