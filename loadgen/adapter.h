@@ -59,6 +59,7 @@ struct adapter {
     bool http, websocket; /* which URLs there may be behind the '+' */
     bool unverified;      /* never run against its real server: the help and the docs say so */
     enum adapter_pattern pattern;
+    const char *path;        /* where such a server has it, for URLs without a path; NULL: "/" */
     const char *subprotocol; /* of its WebSocket; NULL: none */
     bool binary;             /* its WebSocket has binary messages */
 

@@ -37,6 +37,15 @@ static bool take_token(struct load_target *target, struct error *error)
     return true;
 }
 
+static void complete_path(struct web_url *url, const char *usual)
+{
+    char query[WEB_PATH_CAP];
+    if (usual == NULL || (url->path[1] != '\0' && url->path[1] != '?'))
+        return;
+    memcpy(query, url->path + 1, strlen(url->path));
+    snprintf(url->path, sizeof url->path, "%s%.*s", usual, (int)(sizeof query - 1 - strlen(usual)), query);
+}
+
 bool load_target_parse(struct load_target *target, const char *text, struct error *error)
 {
     size_t len = strcspn(text, "+:");
@@ -57,6 +66,7 @@ bool load_target_parse(struct load_target *target, const char *text, struct erro
     if (!web_url_parse(&target->url, text + len + 1, error))
         return false;
     const struct adapter *adapter = target->adapter;
+    complete_path(&target->url, adapter->path);
     if (target->url.websocket ? !adapter->websocket : !adapter->http)
         return error_set(error, ERROR_USAGE, "'%.200s': it is %s", text, adapter->form);
     return take_token(target, error) && (adapter->check == NULL || adapter->check(target, error));

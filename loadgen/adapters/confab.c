@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "loadgen/adapter.h"
+#include "world/web_channel.h"
 
 struct adapter_session {
     struct adapter_client *client;
@@ -152,7 +153,8 @@ static void destroy(struct adapter_session *session) { free(session); }
 
 const struct adapter adapter_confab = {
     .scheme = "confab",
-    .form = "confab+ws(s)://HOST[:PORT]/ws",
+    .form = "confab+ws(s)://HOST[:PORT]",
+    .path = WEB_CHANNEL_PATH,
     .summary = "the reference server, confab serve",
     .websocket = true,
     .pattern = ADAPTER_ROOM,

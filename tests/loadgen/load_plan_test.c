@@ -32,6 +32,23 @@ static void test_has_defaults(void)
     load_plan_clear(&plan);
 }
 
+static void test_completes_urls(void)
+{
+    static const char *const cases[][2] = {
+        {"confab+ws://127.0.0.1:1", "/ws"},
+        {"confab+ws://127.0.0.1:1/?token=t&x=1", "/ws?x=1"},
+        {"confab+ws://127.0.0.1:1/elsewhere", "/elsewhere"},
+        {"whip+http://127.0.0.1:1/", "/"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct load_plan plan;
+        load_plan_init(&plan);
+        CU_ASSERT_TRUE_FATAL(finish(&plan, cases[i][0]));
+        CU_ASSERT_STRING_EQUAL(plan.target.url.path, cases[i][1]);
+        load_plan_clear(&plan);
+    }
+}
+
 static void test_takes_options(void)
 {
     struct load_plan plan;
@@ -192,7 +209,7 @@ void load_plan_test(void);
 void load_plan_test(void)
 {
     SUITE("load_plan", {"has defaults", test_has_defaults}, {"takes options", test_takes_options},
-          {"refuses what makes no sense", test_refuses_what_makes_no_sense},
+          {"completes URLs", test_completes_urls}, {"refuses what makes no sense", test_refuses_what_makes_no_sense},
           {"refuses what does not go together", test_refuses_what_does_not_go_together},
           {"refuses wrong URLs", test_refuses_wrong_urls}, {"plans joins", test_plans_joins},
           {"expands URLs", test_expands_urls}, {"names failures", test_names_failures});
