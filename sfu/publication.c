@@ -4,6 +4,7 @@
 #include <string.h>
 #include <utlist.h>
 
+#include "rtc/h264.h"
 #include "rtc/ntp.h"
 #include "sfu/sfu_participant.h"
 #include "sfu/sfu_state.h"
@@ -18,13 +19,15 @@ enum { BUFFER_BYTES = 256 * 1024, HEIGHT_USUAL = 720 };
 #define KEY_FRAME_INTERVAL_URGENT (300 * NANOS_PER_MS) /* as the connection's own limit */
 #define CLOCK_DOUBT (10 * NANOS_PER_S)                 /* a sender report further off than this is not to be believed */
 
-struct publication *publication_create(struct sfu_participant *publisher, enum publication_kind kind)
+struct publication *publication_create(struct sfu_participant *publisher, enum publication_kind kind,
+                                       enum sfu_codec codec)
 {
     struct publication *publication = calloc(1, sizeof *publication);
     if (publication == NULL)
         return NULL;
     publication->publisher = publisher;
     publication->kind = kind;
+    publication->codec = codec;
     DL_APPEND2(publisher->publications, publication, previous, next);
     publisher->sfu->statistics.publications++;
     return publication;
@@ -156,12 +159,18 @@ void publication_read_packet(struct publication *publication, int layer, const s
 {
     *out = (struct forwarded_packet){.layer = layer, .packet = packet, .payload = payload};
     out->forwardable = packet->payload_len > 0 && packet->payload_len <= PUBLICATION_PAYLOAD_MAX;
-    if (out->forwardable && publication->kind != PUBLICATION_AUDIO) {
+    struct h264_payload h264;
+    if (out->forwardable && publication->codec == SFU_VP8) {
         out->has_vp8 = out->forwardable = vp8_parse(&out->vp8, packet->payload, packet->payload_len);
         out->starts_key_frame = out->has_vp8 && out->vp8.frame_start && out->vp8.key_frame;
-    }
-    if (publication->kind == PUBLICATION_AUDIO)
+        out->height = out->starts_key_frame ? out->vp8.height : 0;
+    } else if (out->forwardable && publication->codec == SFU_H264) {
+        out->forwardable = h264_parse(&h264, packet->payload, packet->payload_len);
+        out->starts_key_frame = h264.starts_key_frame;
+        out->height = h264.height;
+    } else {
         out->starts_key_frame = out->forwardable; /* one can always begin to listen */
+    }
     if (out->forwardable)
         memcpy(payload, packet->payload, packet->payload_len);
     out->media = (struct media_packet){.marker = packet->marker, .payload = payload};
@@ -171,8 +180,8 @@ void publication_read_packet(struct publication *publication, int layer, const s
 static bool note_height(struct publication_layer *layer, const struct forwarded_packet *forwarded)
 {
     uint16_t before = layer->height;
-    if (forwarded->vp8.height > 0)
-        layer->height = forwarded->vp8.height;
+    if (forwarded->height > 0)
+        layer->height = forwarded->height;
     return layer->height != before;
 }
 
@@ -203,15 +212,14 @@ void publication_packet(struct publication_layer *layer, const struct rtp_packet
         sfu_participant_speaks(publication->publisher, forwarded.media.audio_level, now);
     if (forwarded.starts_key_frame && !recovered)
         layer->key_frame_due = NANOS_NEVER;
-    if (forwarded.starts_key_frame && forwarded.has_vp8)
-        news = note_height(layer, &forwarded) || news;
+    news = note_height(layer, &forwarded) || news;
     DL_FOREACH2(publication->subscriptions, subscription, of_publication.next)
     {
         subscription_forward(subscription, &forwarded, now);
         if (news)
             sfu_participant_reallocate(subscription->subscriber, now);
     }
-    if (layer->users > 0 && forwarded.has_vp8)
+    if (layer->users > 0 && forwarded.forwardable && publication->kind != PUBLICATION_AUDIO)
         retransmission_buffer_store(&layer->buffer, packet->data, packet->len, now);
     else if (layer->users == 0)
         retransmission_buffer_clear(&layer->buffer);

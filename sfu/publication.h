@@ -16,6 +16,7 @@
 #include "rtc/rtp.h"
 #include "rtc/rtp_extensions.h"
 #include "rtc/vp8.h"
+#include "sfu/codec_numbers.h"
 #include "sfu/layer_allocator.h"
 
 struct publication;
@@ -42,6 +43,7 @@ struct publication_layer {
 struct publication {
     struct sfu_participant *publisher;
     enum publication_kind kind;
+    enum sfu_codec codec;
     struct publication_layer layers[LAYERS_MAX]; /* lowest first */
     size_t layer_count;
     struct subscription *subscriptions;
@@ -49,7 +51,8 @@ struct publication {
 };
 
 /* NULL when out of memory. Layers are added next. */
-struct publication *publication_create(struct sfu_participant *publisher, enum publication_kind kind);
+struct publication *publication_create(struct sfu_participant *publisher, enum publication_kind kind,
+                                       enum sfu_codec codec);
 
 /* False when out of memory, or there are LAYERS_MAX already. */
 bool publication_add_layer(struct publication *publication, const struct receive_stream_config *config);
@@ -69,6 +72,7 @@ struct forwarded_packet {
     bool forwardable; /* else it is left out: padding, or nothing that we understand */
     bool has_vp8;
     bool starts_key_frame;
+    uint16_t height; /* of a key frame's picture, where it is told; else 0 */
     struct vp8_descriptor vp8;
     struct media_packet media; /* what stays the same for all */
     uint8_t *payload;          /* a copy, to be rewritten for each */

@@ -21,14 +21,13 @@ enum { EXTENSIONS_MAX = 16, EXTENSION_ID_MAX = 14 /* RFC 8285, section 4.2 */ };
 struct own_abilities {
     struct session_capabilities capabilities;
     struct session_transport transport;
-    struct session_codec opus, vp8[2];
+    struct session_codec opus, codec[2]; /* of a section: audio's, video's and its retransmission */
     struct session_extension audio[EXTENSIONS_MAX], video[EXTENSIONS_MAX];
 };
 
 void negotiation_init(struct negotiation *n, uint64_t session_id)
 {
-    *n = (struct negotiation){
-        .due = NANOS_NEVER, .session_id = session_id, .opus = 111, .vp8 = 96, .vp8_rtx = 97}; /* as browsers */
+    *n = (struct negotiation){.due = NANOS_NEVER, .session_id = session_id, .codecs = codec_numbers_default()};
 }
 
 void negotiation_clear(struct negotiation *n)
@@ -107,7 +106,7 @@ static void describe_abilities(const struct sfu_participant *p, struct own_abili
     struct session_capabilities *ours = &own->capabilities;
     *ours = session_capabilities_default();
     ours->audio = session_abilities_of_codec(&ours->audio, "opus");
-    ours->video = session_abilities_of_codec(&ours->video, "VP8");
+    ours->video = codec_abilities();
     ours->data_channels = true;
     ours->session_id = p->negotiation.session_id;
     negotiation_describe_transport(p, &own->transport);
@@ -121,42 +120,17 @@ static void describe_agreed(const struct sfu_participant *p, struct own_abilitie
     struct session_capabilities *ours = &own->capabilities;
     describe_abilities(p, own);
     own->opus = ours->audio.codecs[0];
-    own->opus.payload_type = n->opus;
-    own->vp8[0] = ours->video.codecs[0];
-    own->vp8[1] = ours->video.codecs[1];
-    own->vp8[0].payload_type = own->vp8[1].repairs = n->vp8;
-    own->vp8[1].payload_type = n->vp8_rtx;
-    snprintf(own->vp8[1].fmtp, sizeof own->vp8[1].fmtp, "apt=%u", n->vp8);
+    own->opus.payload_type = n->codecs.opus;
     struct rtp_extension_map map = n->extensions;
     ours->audio.extension_count = renumber_extensions(n, SESSION_AUDIO, &ours->audio, &map, own->audio);
     ours->video.extension_count = renumber_extensions(n, SESSION_VIDEO, &ours->video, &map, own->video);
     ours->audio.extensions = own->audio;
     ours->video.extensions = own->video;
     ours->audio.codecs = &own->opus;
-    ours->video.codecs = own->vp8;
-    ours->video.codec_count = n->vp8_rtx != 0 ? 2 : 1;
+    ours->video.codecs = own->codec;
 }
 
 /* --- what is agreed ------------------------------------------------------------------------------------------------------ */
-
-static void note_codecs(struct negotiation *n, const struct session_media *answer)
-{
-    for (size_t i = 0; i < answer->codec_count; i++) {
-        const struct session_codec *codec = &answer->codecs[i];
-        if (strcasecmp(codec->name, "opus") == 0) {
-            n->opus = codec->payload_type;
-        } else if (strcasecmp(codec->name, "VP8") == 0) {
-            const struct session_codec *rtx = session_retransmission_of(answer, codec->payload_type);
-            n->vp8 = codec->payload_type;
-            n->vp8_rtx = rtx != NULL ? rtx->payload_type : 0;
-        }
-        /* Whoever has only offered audio has taken some number for it. */
-        while (answer->kind == SESSION_AUDIO && (codec->payload_type == n->vp8 || codec->payload_type == n->vp8_rtx)) {
-            n->vp8 = (uint8_t)(n->vp8 + 2);
-            n->vp8_rtx = (uint8_t)(n->vp8 + 1);
-        }
-    }
-}
 
 /* In a BUNDLE group one number means one extension (RFC 8843, section 9.2). aiortc has one for two all the same, one in
  * audio and one in video; what it would take ours for depends on the packet, so it gets neither. */
@@ -247,6 +221,7 @@ static bool give_section(struct sfu_participant *p, struct subscription *subscri
         snprintf(section->mid, sizeof section->mid, "s%zu", n->count - 1);
     }
     section->subscription = subscription;
+    section->codec = (uint8_t)subscription->publication->codec;
     subscription->has_section = true;
     do {
         subscription->ssrc = rng_u32(&p->sfu->rng);
@@ -261,11 +236,12 @@ static void start(const struct sfu_participant *p, const struct sfu_section *sec
     const struct negotiation *n = &p->negotiation;
     struct subscription *subscription = section->subscription;
     bool audio = section->kind == SESSION_AUDIO;
+    const struct video_numbers *video = codec_numbers_of(&n->codecs, subscription->publication->codec);
     struct send_stream_config stream = {
         .ssrc = subscription->ssrc,
-        .rtx_ssrc = audio || n->vp8_rtx == 0 ? 0 : subscription->rtx_ssrc,
-        .payload_type = audio ? n->opus : n->vp8,
-        .rtx_payload_type = audio ? 0 : n->vp8_rtx,
+        .rtx_ssrc = audio || video->retransmission == 0 ? 0 : subscription->rtx_ssrc,
+        .payload_type = audio ? n->codecs.opus : video->media,
+        .rtx_payload_type = audio ? 0 : video->retransmission,
         .clock_rate = audio ? 48000 : VP8_CLOCK_RATE,
         .audio = audio,
     };
@@ -280,7 +256,8 @@ static bool fill_slot(struct sfu_participant *p, struct subscription *subscripti
     struct negotiation *n = &p->negotiation;
     for (size_t i = 0; i < n->count; i++) {
         struct sfu_section *section = &n->sections[i];
-        if (!section->slot || section->subscription != NULL || section->kind != kind_of(subscription->publication))
+        if (!section->slot || section->subscription != NULL || section->kind != kind_of(subscription->publication) ||
+            (section->codecs & 1u << subscription->publication->codec) == 0)
             continue;
         section->subscription = subscription;
         subscription->has_section = true;
@@ -328,7 +305,7 @@ static bool publish(struct sfu_participant *p, struct sfu_section *section, cons
     enum publication_kind kind = offer->kind == SESSION_AUDIO             ? PUBLICATION_AUDIO
                                  : strcmp(offer->track_id, "screen") == 0 ? PUBLICATION_SCREEN
                                                                           : PUBLICATION_VIDEO;
-    struct publication *publication = publication_create(p, kind);
+    struct publication *publication = publication_create(p, kind, sfu_codec_of(&agreed->codecs[0]));
     bool added = publication != NULL;
     size_t layers = 0;
     for (size_t i = 0; i < agreed->rid_count && added && offer->kind == SESSION_VIDEO; i++) {
@@ -346,6 +323,7 @@ static bool publish(struct sfu_participant *p, struct sfu_section *section, cons
                          offer->mid);
     }
     section->publication = publication;
+    section->codec = (uint8_t)publication->codec;
     sfu_room_publish(p->room, publication, now);
     return true;
 }
@@ -369,6 +347,15 @@ static void say_description(struct sfu_participant *p, enum room_message_type ty
     free(sdp);
 }
 
+static bool has_retransmission(const struct session_media *media)
+{
+    for (size_t i = 0; i < media->codec_count; i++) {
+        if (media->codecs[i].repairs != SESSION_NO_PAYLOAD_TYPE)
+            return true;
+    }
+    return false;
+}
+
 /* Says whose track it is, and by which SSRCs. */
 static void name_stream(const struct subscription *subscription, struct session_media *media)
 {
@@ -379,7 +366,7 @@ static void name_stream(const struct subscription *subscription, struct session_
     if (ssrc == NULL)
         return;
     ssrc->ssrc = subscription->ssrc;
-    ssrc->has_retransmission = subscription->rtx_ssrc != 0 && media->codec_count > 1;
+    ssrc->has_retransmission = subscription->rtx_ssrc != 0 && has_retransmission(media);
     ssrc->retransmission = ssrc->has_retransmission ? subscription->rtx_ssrc : 0;
     snprintf(ssrc->cname, sizeof ssrc->cname, "%s", publication->publisher->stream_id);
 }
@@ -424,6 +411,7 @@ static struct session_description *describe_offer(struct sfu_participant *p)
         uint8_t direction = sends                          ? SESSION_SENDONLY
                             : section->publication != NULL ? SESSION_RECVONLY
                                                            : SESSION_INACTIVE;
+        own.capabilities.video.codec_count = codec_numbers_offer(&n->codecs, (enum sfu_codec)section->codec, own.codec);
         struct session_media *media =
             session_offer_media(offer, &own.capabilities, (enum session_kind)section->kind, direction);
         bool whole = media != NULL && (section->ours || repeat_theirs(media, section));
@@ -615,7 +603,8 @@ static bool enable_data(struct sfu_participant *p, const struct session_media *o
 static void open_slot(struct sfu_participant *p, struct sfu_section *section, struct session_media *answer)
 {
     section->ours = section->slot = section->live = true;
-    note_codecs(&p->negotiation, answer);
+    for (size_t i = 0; i < answer->codec_count; i++)
+        section->codecs |= (uint8_t)(1u << sfu_codec_of(&answer->codecs[i]));
     while (section->ssrc == 0)
         section->ssrc = rng_u32(&p->sfu->rng);
     while (section->rtx_ssrc == 0)
@@ -627,7 +616,7 @@ static void open_slot(struct sfu_participant *p, struct sfu_section *section, st
     if (ssrc == NULL)
         return;
     ssrc->ssrc = section->ssrc;
-    ssrc->has_retransmission = section->kind == SESSION_VIDEO && answer->codec_count > 1;
+    ssrc->has_retransmission = has_retransmission(answer);
     ssrc->retransmission = ssrc->has_retransmission ? section->rtx_ssrc : 0;
     snprintf(ssrc->cname, sizeof ssrc->cname, "sfu");
 }
@@ -648,6 +637,8 @@ static bool apply_offer(struct sfu_participant *p, const struct session_descript
         section->kind = agreed->kind;
         if (section->ours)
             continue;
+        if (!agreed->rejected)
+            codec_numbers_note(&n->codecs, &offer->media[i], agreed);
         if (p->role == SFU_VIEWER && agreed->direction == SESSION_SENDONLY && !agreed->rejected) {
             open_slot(p, section, agreed);
             continue;
@@ -657,7 +648,7 @@ static bool apply_offer(struct sfu_participant *p, const struct session_descript
         if (!agreed->rejected) {
             free(section->rejected);
             section->rejected = NULL;
-            note_codecs(n, agreed);
+            codec_keep_one(agreed, section->publication != NULL ? section->publication->codec : SFU_OPUS);
         }
         if (agreed->kind == SESSION_DATA) {
             whole = (agreed->rejected || enable_data(p, &offer->media[i], error)) && whole;

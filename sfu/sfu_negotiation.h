@@ -20,6 +20,7 @@
 #include "rtc/rtp_extensions.h"
 #include "rtc/sequence_rewriter.h"
 #include "rtc/session_description.h"
+#include "sfu/codec_numbers.h"
 
 struct publication;
 struct sfu_participant;
@@ -31,6 +32,7 @@ enum { SFU_SECTIONS_MAX = 64 };
 struct sfu_section {
     char mid[SESSION_MID_CAP];
     uint8_t kind;                      /* enum session_kind */
+    uint8_t codec;                     /* enum sfu_codec, of what is or was sent there */
     bool ours;                         /* we send, or may */
     bool offered;                      /* for sending, in our offer that is unanswered */
     bool live;                         /* for sending, and that was agreed */
@@ -39,6 +41,7 @@ struct sfu_section {
     struct session_media *rejected;    /* its m= line, for ever refused; else NULL */
     /* A viewer's: one stream for whatever is sent there. */
     bool slot;
+    uint8_t codecs; /* that may be sent there: a bit for each sfu_codec */
     bool continues; /* with `numbers` */
     uint32_t ssrc, rtx_ssrc;
     struct sequence_rewriter_config numbers;
@@ -53,7 +56,7 @@ struct negotiation {
     nanos due;                         /* and then it is */
     uint64_t session_id, version;      /* of o= */
     struct rtp_extension_map extensions;
-    uint8_t opus, vp8, vp8_rtx; /* payload types */
+    struct codec_numbers codecs;
 };
 
 void negotiation_init(struct negotiation *negotiation, uint64_t session_id);

@@ -3,7 +3,7 @@
 import { check, until } from './harness.mjs';
 
 /** In a page: publishes camera and microphone, or plays, as `kind` says; `window.session` is what comes of it. */
-async function begin({ kind, url, simulcast }) {
+async function begin({ kind, url, simulcast, codec }) {
   const pc = new RTCPeerConnection({ bundlePolicy: 'max-bundle' });
   const stream = new MediaStream();
   if (kind === 'whip') {
@@ -11,7 +11,10 @@ async function begin({ kind, url, simulcast }) {
     pc.addTransceiver(media.getAudioTracks()[0], { direction: 'sendonly' });
     const sendEncodings = simulcast
       ? [{ rid: 'q', scaleResolutionDownBy: 4 }, { rid: 'h', scaleResolutionDownBy: 2 }, { rid: 'f' }] : undefined;
-    pc.addTransceiver(media.getVideoTracks()[0], { direction: 'sendonly', ...(sendEncodings && { sendEncodings }) });
+    const video = pc.addTransceiver(media.getVideoTracks()[0], { direction: 'sendonly', ...(sendEncodings && { sendEncodings }) });
+    const { codecs } = RTCRtpSender.getCapabilities('video');
+    const first = ({ mimeType }) => (mimeType.toLowerCase() === `video/${codec}` ? 0 : 1);
+    if (codec) video.setCodecPreferences(codecs.toSorted((a, b) => first(a) - first(b)));
   } else {
     pc.ontrack = ({ track }) => stream.addTrack(track);
     pc.addTransceiver('audio', { direction: 'recvonly' });
@@ -68,6 +71,29 @@ export default async function whip({ test, browser, server }) {
     const one = await open({ kind: 'whep', url: '/whep/layers' });
     await until('all its pixels', async () => (await incoming(one, 'video')).frameHeight === 720);
     await Promise.all([many.context.close(), one.context.close()]);
+  });
+
+  await test('WHIP: H.264 with its layers reaches viewers and a room', async () => {
+    const many = await open({ kind: 'whip', url: '/whip/h264', simulcast: true, codec: 'h264' });
+    const one = await open({ kind: 'whep', url: '/whep/h264' });
+    await until('all its pixels', async () => (await incoming(one, 'video')).frameHeight === 720);
+    const codecId = (await incoming(one, 'video')).codecId;
+    const { mimeType } = (await statistics(one)).find(({ id }) => id === codecId);
+    check(mimeType === 'video/H264', `the codec is ${mimeType}`);
+    // In a room beside a camera of VP8, and in another size: a layer's key frames are found.
+    const ute = await browser.join('h264', 'ute');
+    const vic = await browser.join('h264', 'vic', { video: false });
+    await vic.sees(['ute video']);
+    const fromWhip = () => vic.page.evaluate(async () => {
+      const { room } = window.confab;
+      const track = room.tracks().find(({ role, peer }) => role === 'video' && peer !== 'ute');
+      if (!track) return 0;
+      room.watch(new Map([[track, 180]]));
+      const reports = [...(await track.connection.pc.getStats()).values()];
+      return reports.find((report) => report.type === 'inbound-rtp' && report.mid === track.mid)?.frameHeight ?? 0;
+    });
+    await until('the small layer', async () => await fromWhip() === 180);
+    await Promise.all([many.context.close(), one.context.close(), ute.leave(), vic.leave()]);
   });
 
   await test('WHIP: DELETE ends it, and the viewer keeps its place for the next one', async () => {
