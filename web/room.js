@@ -43,6 +43,7 @@ export class Room extends EventTarget {
   #attempts = 0;
   #timer = 0;
   #servers = [];
+  #left = new Set(); // streams of peers who left
   #watched = new Map(); // how high each track of the SFU is shown, as the server was told: by its role and stream
 
   get mesh() {
@@ -76,11 +77,16 @@ export class Room extends EventTarget {
     if (tracks.length) this.#send({ type: 'watch', tracks });
   }
 
-  /** Everything that comes in: {peer, role, mid, track, receiver, connection}. */
+  /**
+   * Everything that comes in: {peer, role, mid, track, receiver, connection}. Who publishes by WHIP is no peer, and goes
+   * by the name of the stream; what a peer who has left still has there is passed over.
+   */
   tracks() {
     const names = new Map([...this.peers].map((name) => [streamId(name), name]));
-    return [...this.connections.values()].flatMap((connection) => connection.remoteTracks.map((track) => (
-      { ...track, connection, peer: connection.peer || names.get(track.stream) || track.stream })));
+    return [...this.connections.values()]
+      .flatMap((connection) => connection.remoteTracks.map((track) => (
+        { ...track, connection, peer: connection.peer || names.get(track.stream) || track.stream })))
+      .filter(({ connection, stream }) => connection.peer || names.has(stream) || !this.#left.has(stream));
   }
 
   leave() {
@@ -123,6 +129,7 @@ export class Room extends EventTarget {
     this.connections.clear();
     this.peers.clear();
     this.#watched.clear();
+    this.#left.clear();
     this.#tell('connections');
     this.#tell('peers');
     this.#tell('tracks');
@@ -146,10 +153,12 @@ export class Room extends EventTarget {
         break;
       case 'peer-joined':
         this.peers.add(message.peer);
+        this.#left.delete(streamId(message.peer));
         this.#tell('peers');
         break;
       case 'peer-left':
         this.peers.delete(message.peer);
+        this.#left.add(streamId(message.peer));
         if (this.mesh) this.#end(message.peer);
         this.#tell('peers');
         break;

@@ -154,7 +154,7 @@ export class Stage {
     for (const { peer, role, track } of tracks) if (role === 'screen') want(peer, role, track, false);
     if (ownTracks.get('screen')) want(own, 'screen', ownTracks.get('screen'), true);
     want(own, 'video', ownTracks.get('video') ?? null, true);
-    for (const peer of peers) {
+    for (const peer of new Set([...peers, ...tracks.map((track) => track.peer)])) {
       want(peer, 'video', tracks.find((track) => track.peer === peer && track.role === 'video')?.track ?? null, false);
     }
     for (const [key, tile] of this.tiles) {

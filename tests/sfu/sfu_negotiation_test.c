@@ -255,10 +255,56 @@ static void it_takes_offers_at_any_time(void)
     meeting_close(meeting);
 }
 
+/* It likes H.264 better, under numbers of its own. */
+static void a_section_has_the_codec_that_is_preferred(void)
+{
+    enum { H264 = 126, H264_RTX = 127 };
+    struct meeting *meeting = meeting_open(DELAY);
+    struct browser browser;
+    meeting_enter(meeting, 1, "room", MEETING_ALL);
+    meeting_run(meeting, NANOS_PER_S);
+    open_browser(&browser, meeting);
+    const struct session_capabilities all = session_capabilities_default();
+    const struct session_abilities h264 = session_abilities_of_codec(&all.video, "H264");
+    struct session_codec codecs[4] = {h264.codecs[0], h264.codecs[1], browser.vp8[0], browser.vp8[1]};
+    codecs[0].payload_type = codecs[1].repairs = H264;
+    codecs[1].payload_type = H264_RTX;
+    snprintf(codecs[1].fmtp, sizeof codecs[1].fmtp, "apt=%d", H264);
+    browser.ours.video.codecs = codecs;
+    browser.ours.video.codec_count = 4;
+    say_and_free(&browser, ROOM_OFFER, first_offer(&browser));
+    const struct session_media *video = &browser.talker.answer->media[1];
+    CU_ASSERT_EQUAL_FATAL(video->codec_count, 2);
+    CU_ASSERT_STRING_EQUAL(video->codecs[0].name, "H264");
+    CU_ASSERT_EQUAL(video->codecs[0].payload_type, H264);
+    CU_ASSERT_EQUAL(video->codecs[1].payload_type, H264_RTX);
+    /* What the other one sends is VP8, and offered as that; its own section goes on as it is. */
+    CU_ASSERT_EQUAL_FATAL(browser.talker.offer->media_count, 4);
+    CU_ASSERT_EQUAL(offered(&browser, 1)->codecs[0].payload_type, H264);
+    CU_ASSERT_EQUAL(offered(&browser, 3)->codec_count, 2);
+    CU_ASSERT_EQUAL(offered(&browser, 3)->codecs[0].payload_type, VP8);
+    CU_ASSERT_EQUAL(offered(&browser, 3)->codecs[1].payload_type, RTX);
+    answer(&browser, SIZE_MAX);
+    /* The other one, who knows VP8 alone, does without the picture. */
+    meeting_run(meeting, NANOS_PER_S);
+    CU_ASSERT_STRING_EQUAL(meeting->people[1].failure, "");
+    CU_ASSERT_EQUAL(meeting_seen(meeting, 1, 0, TRACK_VIDEO)->added, 0);
+    CU_ASSERT_EQUAL(browser.talker.count[ROOM_ERROR], 0);
+    /* The section keeps its codec when the order changes. */
+    struct session_codec vp8_first[4] = {codecs[2], codecs[3], codecs[0], codecs[1]};
+    browser.ours.video.codecs = vp8_first;
+    say_and_free(&browser, ROOM_OFFER, later_offer(&browser));
+    CU_ASSERT_EQUAL_FATAL(browser.talker.answer->media[1].codec_count, 2);
+    CU_ASSERT_EQUAL(browser.talker.answer->media[1].codecs[0].payload_type, H264);
+    talker_close(&browser.talker);
+    meeting_close(meeting);
+}
+
 void sfu_negotiation_test(void)
 {
     SUITE("sfu_negotiation", {"it speaks the other's numbers", it_speaks_the_others_numbers},
           {"sections are used again", sections_are_used_again},
           {"what is refused is not offered again", what_is_refused_is_not_offered_again},
-          {"it takes offers at any time", it_takes_offers_at_any_time});
+          {"it takes offers at any time", it_takes_offers_at_any_time},
+          {"a section has the codec that is preferred", a_section_has_the_codec_that_is_preferred});
 }
