@@ -16,8 +16,8 @@ struct run_options {
     size_t setting_count;
     const char *directory; /* where captures go; made when it isn't there; NULL: none are written */
     uint32_t processes;    /* at a time; 0: as many as there are cores */
-    unsigned rank, size;   /* of the processes that share the runs (loadgen/cluster.h): every size-th is ours; 0: alone */
-    bool keylog;           /* DTLS keys into files beside the captures */
+    unsigned rank, size; /* of the processes that share the runs (loadgen/cluster.h): every size-th is ours; 0: alone */
+    bool keylog;         /* DTLS keys into files beside the captures */
     /* How much is done, 0 to 1, now and then; false interrupts: what is finished is in the result. May be NULL. */
     bool (*progress)(void *user, double share);
     void *user;

@@ -78,10 +78,11 @@ static size_t label_every(size_t count)
 
 static void put_axes(const struct chart *chart, double top, double step, FILE *out)
 {
-    for (double value = 0; value <= top * 1.0001; value += step)
+    for (int i = 0; i * step <= top * 1.0001; i++) {
+        double value = i * step;
         fprintf(out, "<line class=grid x1=%d x2=%d y1=%.1f y2=%.1f /><text x=%d y=%.1f text-anchor=end>%g</text>\n",
-                LEFT, WIDTH - RIGHT, y_of(value, top), y_of(value, top), LEFT - 6, y_of(value, top) + 5,
-                fabs(value) < step / 1e6 ? 0 : value);
+                LEFT, WIDTH - RIGHT, y_of(value, top), y_of(value, top), LEFT - 6, y_of(value, top) + 5, value);
+    }
     size_t every = label_every(chart->count);
     for (size_t i = 0; i < chart->count; i += every) {
         bool first = i == 0 && !chart->bars && chart->count > 1;

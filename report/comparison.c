@@ -16,10 +16,10 @@ enum part { MEAN, P50, P95, P99 };
 /* Either a part of a distribution, or a share of counts, or a plain number. */
 struct figure {
     const char *name, *unit;
-    int better;   /* 1: the higher; −1: the lower; 0: neither */
+    int better; /* 1: the higher; −1: the lower; 0: neither */
+    enum part part;
     double floor; /* what nobody would notice */
     size_t summary;
-    enum part part;
     double (*value)(const struct result_run *run);
     double (*of)(const struct result_run *run); /* a share of how many? NULL: no share */
 };
@@ -62,15 +62,15 @@ static double cores(const struct result_run *run)
 
 #define PART_OF(name, unit, better, floor, member, part)                                                               \
     {                                                                                                                  \
-        name, unit, better, floor, offsetof(struct result_run, member), part, NULL, NULL                               \
+        name, unit, better, part, floor, offsetof(struct result_run, member), NULL, NULL                               \
     }
 #define SHARE_OF(name, better, floor, value, of)                                                                       \
     {                                                                                                                  \
-        name, "", better, floor, 0, MEAN, value, of                                                                    \
+        name, "", better, MEAN, floor, 0, value, of                                                                    \
     }
 #define PLAIN(name, unit, better, floor, value)                                                                        \
     {                                                                                                                  \
-        name, unit, better, floor, 0, MEAN, value, NULL                                                                \
+        name, unit, better, MEAN, floor, 0, value, NULL                                                                \
     }
 
 static const struct figure figures[] = {

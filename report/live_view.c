@@ -119,6 +119,14 @@ static void put_times(struct live_view *view, const char *name, const struct his
         histogram_quantile(h, 0.95) / 1e6, histogram_quantile(h, 0.99) / 1e6, histogram_quantile(h, 1) / 1e6);
 }
 
+static void put_failures(struct live_view *view, const struct load_counts *counts, const struct load_result *load)
+{
+    const struct load_failure *most = &load->failures[0];
+    for (uint32_t i = 1; i < load->failure_count; i++)
+        most = load->failures[i].count > most->count ? &load->failures[i] : most;
+    put(view, "\033[31m", "failures   %" PRIu64 ", most by %s: %s", counts->failures, most->class, most->example);
+}
+
 void live_view_draw(struct live_view *view, const struct load_status *status)
 {
     const struct load_counts *c = &status->counts;
@@ -146,8 +154,7 @@ void live_view_draw(struct live_view *view, const struct load_status *status)
     put(view, p->overloaded != 0 ? "\033[31m" : "", "generator  CPU %.0f %%, %.1f ms late, %" PRIu64 " lost%s",
         (double)p->cpu_ppm / 1e4, (double)p->lag_us / 1e3, c->drops, p->overloaded != 0 ? ": OVERLOADED" : "");
     if (c->failures > 0 && status->load->failure_count > 0)
-        put(view, "\033[31m", "failures   %" PRIu64 ", most by %s: %s", c->failures, status->load->failures[0].class,
-            status->load->failures[0].example);
+        put_failures(view, c, status->load);
     if (view->keys)
         put(view, "\033[2m", "+ more, - fewer joins a second; p pause; q quit");
     fflush(view->out);

@@ -189,7 +189,7 @@ static void put_distribution_plot(const struct load_result *load, FILE *out)
     size_t last = 0;
     histogram_visit(&load->figures[LOAD_LATENCY], add_bin, share);
     for (size_t i = 0; i < DISTRIBUTION_BINS; i++) {
-        first = share[i] > 0 && i < first ? i : first;
+        first = i < first && share[i] > 0 ? i : first;
         last = share[i] > 0 ? i : last;
         share[i] *= 100 / fmax((double)load->figures[LOAD_LATENCY].count, 1);
         snprintf(names[i], sizeof names[i], "%.3g ms", exp2(((double)i + 0.5 - DISTRIBUTION_ZERO) / 8));

@@ -100,10 +100,9 @@ bool open_metrics_write(const struct load_status *status, FILE *out)
     put_failures(status->load, out);
     gauge("tracks_expected", NULL, "Tracks that should arrive.", (double)counts->tracks_expected, out);
     gauge("tracks_got", NULL, "Tracks that do.", (double)counts->tracks_got, out);
-    gauge("sent_bits_per_second", NULL, "RTP sent by all clients, in the last second.", (double)counts->bytes_up * 8,
-          out);
-    gauge("received_bits_per_second", NULL, "RTP received by all clients, in the last second.",
-          (double)counts->bytes_down * 8, out);
+    gauge("sent_bytes_per_second", NULL, "RTP sent by all clients, in the last second.", (double)counts->bytes_up, out);
+    gauge("received_bytes_per_second", NULL, "RTP received by all clients, in the last second.",
+          (double)counts->bytes_down, out);
     gauge("loss_ratio", "ratio", "Packets lost before repair, in the last second.",
           counts->packets_expected > 0 ? (double)counts->packets_lost / (double)counts->packets_expected : 0, out);
     put_summary("join_seconds", "From the planned instant until connected.", status->join, out);

@@ -210,7 +210,8 @@ static void a_seed_is_all_there_is(void)
     struct output one = digest(scratch, "one");
     struct output again = digest(scratch, "again");
     struct output two = digest(scratch, "two");
-    CU_ASSERT_EQUAL(one.count, 11); /* result.json, report.html; clients, TURN, STUN and connections of each topology; the SFU */
+    CU_ASSERT_EQUAL(one.count,
+                    11); /* result.json, report.html; clients, TURN, STUN and connections of each topology; the SFU */
     CU_ASSERT_EQUAL(memcmp(&one, &again, sizeof one), 0);
     CU_ASSERT_EQUAL(two.count, one.count);
     for (size_t i = 0; i < one.count; i++) {
