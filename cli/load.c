@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/load_watch.h"
 #include "cli/outcome.h"
 #include "cli/verb.h"
 #include "loadgen/adapter.h"
@@ -51,10 +52,11 @@ static const char usage[] =
     "the result\n"
     "  --threshold EXPR   as in 'load.latency_ms.p95 < 200'; breached: exit status 99. Several are allowed\n"
     "  --shard I/N        be one of N processes or machines: confab merge puts their results together\n"
-    "  --out DIR          result.json and what goes with it\n"
+    "  --out DIR          result.json, report.html and series.csv\n"
     "  --format F         what goes to standard output: text or json\n"
     "  --quiet            nothing but the exit status and errors\n"
-    "  --progress         a line of progress even if standard error is no terminal\n"
+    "  --progress         a line of progress even if standard error is no terminal; there it is a view with keys\n"
+    "  --metrics PORT     OpenMetrics at http://127.0.0.1:PORT/metrics while it runs; or ADDRESS:PORT\n"
     "\n"
     "examples:\n"
     "  confab load confab+ws://127.0.0.1:8080 --rooms 30 --clients 300 --duration 60s\n"
@@ -77,6 +79,7 @@ static void print_servers(FILE *out)
 struct options {
     struct load_plan plan;
     struct outcome_form form;
+    struct load_watch watch;
     bool progress;
 };
 
@@ -93,15 +96,33 @@ static void note_interrupt(int number)
 
 static bool on_second(void *user, struct load *load)
 {
-    const struct options *options = user;
-    if (options->progress) {
+    struct options *options = user;
+    bool goes_on = load_watch_second(&options->watch, load);
+    if (options->progress && !options->watch.drawing) {
         struct load_clients clients = load_count(load);
         fprintf(stderr, "\r%4.0f s: %u of %u clients, %u joining, %u failed; %.0f s to go   ",
                 nanos_to_s(load_elapsed(load)), clients.joined, clients.planned, clients.joining, clients.failed,
                 nanos_to_s(load_remaining(load)));
         fflush(stderr);
     }
-    return interrupted == 0;
+    return goes_on && interrupted == 0;
+}
+
+static bool on_start(void *user, struct load *load, struct error *error)
+{
+    struct options *options = user;
+    return load_watch_started(&options->watch, load, error);
+}
+
+/* "9100" or "0.0.0.0:9100"; a port alone is this machine's own affair. */
+static bool read_metrics(struct address *address, const char *text)
+{
+    char whole[ADDRESS_TEXT_CAP];
+    snprintf(whole, sizeof whole, "%s%s", strspn(text, "0123456789") == strlen(text) ? "127.0.0.1:" : "", text);
+    if (address_parse(address, whole) && address->port != 0)
+        return true;
+    fprintf(stderr, "confab load: --metrics %s: write a port like 9100, or an address like 0.0.0.0:9100\n", text);
+    return false;
 }
 
 /* What isn't the plan's. False when it is. */
@@ -116,6 +137,8 @@ static bool is_own_option(struct options *options, const char *name, const char 
         options->form.quiet = true;
     else if (strcmp(name, "progress") == 0)
         options->progress = true;
+    else if (strcmp(name, "metrics") == 0)
+        *well = read_metrics(&options->watch.metrics, value);
     else
         return false;
     return true;
@@ -136,37 +159,22 @@ static bool read_option(struct options *options, const char *name, const char *v
 static bool read_command_line(struct options *options, int argc, char **argv)
 {
     static const struct option known[] = {
-        {"room", required_argument, NULL, 'o'},
-        {"rooms", required_argument, NULL, 'o'},
-        {"clients", required_argument, NULL, 'o'},
-        {"publishers", required_argument, NULL, 'o'},
-        {"layout", required_argument, NULL, 'o'},
-        {"audio-only", no_argument, NULL, 'o'},
-        {"video-only", no_argument, NULL, 'o'},
-        {"screens", required_argument, NULL, 'o'},
-        {"scenario", required_argument, NULL, 'o'},
-        {"seed", required_argument, NULL, 'o'},
-        {"rate", required_argument, NULL, 'o'},
-        {"ramp", required_argument, NULL, 'o'},
-        {"duration", required_argument, NULL, 'o'},
-        {"churn", required_argument, NULL, 'o'},
-        {"timeout", required_argument, NULL, 'o'},
-        {"find-limit", no_argument, NULL, 'o'},
-        {"nat", required_argument, NULL, 'o'},
-        {"access", required_argument, NULL, 'o'},
-        {"turn", required_argument, NULL, 'o'},
-        {"turn-user", required_argument, NULL, 'o'},
-        {"relay-only", no_argument, NULL, 'o'},
-        {"bind", required_argument, NULL, 'o'},
-        {"token", required_argument, NULL, 'o'},
-        {"verify", no_argument, NULL, 'o'},
-        {"threshold", required_argument, NULL, 'o'},
-        {"shard", required_argument, NULL, 'o'},
-        {"out", required_argument, NULL, 'o'},
-        {"format", required_argument, NULL, 'o'},
-        {"quiet", no_argument, NULL, 'o'},
-        {"progress", no_argument, NULL, 'o'},
-        {NULL, 0, NULL, 0},
+        {"room", required_argument, NULL, 'o'},      {"rooms", required_argument, NULL, 'o'},
+        {"clients", required_argument, NULL, 'o'},   {"publishers", required_argument, NULL, 'o'},
+        {"layout", required_argument, NULL, 'o'},    {"audio-only", no_argument, NULL, 'o'},
+        {"video-only", no_argument, NULL, 'o'},      {"screens", required_argument, NULL, 'o'},
+        {"scenario", required_argument, NULL, 'o'},  {"seed", required_argument, NULL, 'o'},
+        {"rate", required_argument, NULL, 'o'},      {"ramp", required_argument, NULL, 'o'},
+        {"duration", required_argument, NULL, 'o'},  {"churn", required_argument, NULL, 'o'},
+        {"timeout", required_argument, NULL, 'o'},   {"find-limit", no_argument, NULL, 'o'},
+        {"nat", required_argument, NULL, 'o'},       {"access", required_argument, NULL, 'o'},
+        {"turn", required_argument, NULL, 'o'},      {"turn-user", required_argument, NULL, 'o'},
+        {"relay-only", no_argument, NULL, 'o'},      {"bind", required_argument, NULL, 'o'},
+        {"token", required_argument, NULL, 'o'},     {"verify", no_argument, NULL, 'o'},
+        {"threshold", required_argument, NULL, 'o'}, {"shard", required_argument, NULL, 'o'},
+        {"out", required_argument, NULL, 'o'},       {"format", required_argument, NULL, 'o'},
+        {"quiet", no_argument, NULL, 'o'},           {"progress", no_argument, NULL, 'o'},
+        {"metrics", required_argument, NULL, 'o'},   {NULL, 0, NULL, 0},
     };
     struct error error;
     int letter;
@@ -197,39 +205,72 @@ static bool read_command_line(struct options *options, int argc, char **argv)
     return true;
 }
 
+/* Under mpirun each process is the shard of its rank, and rank 0 speaks for all. */
+static bool join_cluster(struct options *options, struct error *error)
+{
+    struct load_plan *plan = &options->plan;
+    unsigned rank, size;
+    if (!cluster_seat(&rank, &size))
+        return true;
+    if (plan->shard_count > 1 || plan->find_limit)
+        return error_set(error, ERROR_USAGE, "%s is for one process; mpirun has started %u",
+                         plan->find_limit ? "--find-limit" : "--shard", size);
+    plan->shard_index = rank + 1;
+    plan->shard_count = size;
+    if (rank > 0) {
+        options->form.quiet = true;
+        options->form.directory = NULL;
+        options->progress = false;
+        options->watch.metrics = (struct address){0};
+    }
+    options->watch.cluster = cluster_create(error);
+    return options->watch.cluster != NULL && cluster_join(options->watch.cluster, error);
+}
+
+static int fail(const struct error *error)
+{
+    fprintf(stderr, "confab load: %s\n", error->text);
+    return error->code == ERROR_USAGE ? EXIT_USAGE : EXIT_FAILED;
+}
+
+static int run_load(struct options *options, struct result *result)
+{
+    struct error error;
+    struct load_watch *watch = &options->watch;
+    const struct load_options run = {.started = on_start, .second = on_second, .user = options};
+    if (!join_cluster(options, &error))
+        return fail(&error);
+    if (options->form.directory != NULL && !result_make_directory(options->form.directory, &error))
+        return fail(&error);
+    watch->drawing = options->progress && isatty(STDERR_FILENO);
+    signal(SIGINT, note_interrupt);
+    signal(SIGTERM, note_interrupt);
+    enum load_outcome outcome = load_run(&options->plan, &run, result, &error);
+    load_watch_close(watch);
+    if (options->progress && !watch->drawing)
+        fputc('\n', stderr);
+    if (outcome == LOAD_FAILED && watch->cluster != NULL && !watch->begun)
+        cluster_begin(watch->cluster, false);
+    if (outcome == LOAD_FAILED)
+        return fail(&error);
+    if (watch->cluster != NULL && !cluster_gather(watch->cluster, result, false, &error))
+        return fail(&error);
+    if (result->run_count == 0)
+        return EXIT_WELL; /* it is rank 0 that has it */
+    int status = outcome_write(result, &options->form) ? outcome_status(result) : EXIT_FAILED;
+    return outcome == LOAD_INTERRUPTED ? EXIT_INTERRUPTED : status;
+}
+
 static int load(int argc, char **argv)
 {
     struct options *options = calloc(1, sizeof *options);
     struct result result = {0};
-    struct error error;
-    int status = EXIT_USAGE;
     if (options == NULL)
         return EXIT_FAILED;
     options->form.verb = "load";
     load_plan_init(&options->plan);
-    if (!read_command_line(options, argc, argv))
-        goto done;
-    status = EXIT_FAILED;
-    if (options->form.directory != NULL && !result_make_directory(options->form.directory, &error)) {
-        fprintf(stderr, "confab load: %s\n", error.text);
-        status = EXIT_USAGE;
-        goto done;
-    }
-    signal(SIGINT, note_interrupt);
-    signal(SIGTERM, note_interrupt);
-    const struct load_options run = {.second = on_second, .user = options};
-    enum load_outcome outcome = load_run(&options->plan, &run, &result, &error);
-    if (options->progress)
-        fprintf(stderr, "\r%*s\r", 78, "");
-    if (outcome == LOAD_FAILED) {
-        fprintf(stderr, "confab load: %s\n", error.text);
-        goto done;
-    }
-    if (outcome_write(&result, &options->form))
-        status = outcome_status(&result);
-    if (outcome == LOAD_INTERRUPTED)
-        status = EXIT_INTERRUPTED;
-done:
+    int status = read_command_line(options, argc, argv) ? run_load(options, &result) : EXIT_USAGE;
+    cluster_destroy(options->watch.cluster);
     result_free(&result);
     load_plan_clear(&options->plan);
     free(options);

@@ -175,15 +175,11 @@ static void print_cost(const struct result *result, double seconds)
 /* Under mpirun: what all processes have run becomes the result of rank 0, and there is none elsewhere. */
 static bool unite(struct cluster *cluster, enum run_outcome outcome, struct result *result, struct error *error)
 {
-    struct result whole;
     if (!cluster_join(cluster, error))
         return false;
     if (!cluster_begin(cluster, outcome != RUN_FAILED))
         return outcome == RUN_FAILED ? false : error_set(error, ERROR_SYSTEM, "another process failed");
-    bool united = cluster_gather(cluster, result, outcome == RUN_INTERRUPTED, &whole, error);
-    result_free(result);
-    *result = whole;
-    return united;
+    return cluster_gather(cluster, result, outcome == RUN_INTERRUPTED, error);
 }
 
 static int report(const struct options *options, enum run_outcome outcome, const struct result *result,

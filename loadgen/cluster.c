@@ -120,16 +120,15 @@ static void begin_round(struct cluster *cluster)
     cluster->rounds++;
 }
 
-static bool end_round(struct cluster *cluster)
+void cluster_progress(struct cluster *cluster)
 {
     if (!cluster->adding || !cluster->transport->poll())
-        return false;
+        return;
     cluster->adding = false;
     cluster->counts = cluster->all.sums.counts;
     cluster->peaks = cluster->all.peaks.peaks;
     for (size_t i = 0; cluster->rank == 0 && i < CLUSTER_HISTOGRAMS; i++)
         unflatten(&cluster->all, i, &cluster->histograms[i]);
-    return true;
 }
 
 void cluster_total(const struct cluster *cluster, struct load_status *status)
@@ -144,7 +143,7 @@ void cluster_total(const struct cluster *cluster, struct load_status *status)
 
 void cluster_share(struct cluster *cluster, struct load_status *status)
 {
-    end_round(cluster);
+    cluster_progress(cluster);
     if (!cluster->adding) {
         cluster->mine.sums.counts = status->counts;
         cluster->mine.peaks.peaks = status->peaks;
@@ -161,7 +160,7 @@ static void finish_rounds(struct cluster *cluster)
     uint64_t most = cluster->transport->largest(cluster->rounds);
     for (;;) {
         while (cluster->adding)
-            end_round(cluster);
+            cluster_progress(cluster);
         if (cluster->rounds == most)
             return;
         begin_round(cluster);
@@ -192,16 +191,15 @@ static bool merge(struct cluster *cluster, const char *texts, const size_t *leng
     return ok;
 }
 
-bool cluster_gather(struct cluster *cluster, const struct result *mine, bool partial, struct result *whole,
-                    struct error *error)
+bool cluster_gather(struct cluster *cluster, struct result *result, bool partial, struct error *error)
 {
     char *text = NULL;
     size_t len = 0;
     size_t *lengths = calloc(cluster->size, sizeof *lengths);
-    memset(whole, 0, sizeof *whole);
     FILE *out = open_memstream(&text, &len);
-    bool ok = out != NULL && lengths != NULL && result_write_json(mine, out);
+    bool ok = out != NULL && lengths != NULL && result_write_json(result, out);
     ok = out != NULL && fclose(out) == 0 && ok;
+    result_free(result);
     finish_rounds(cluster);
     if (!cluster->transport->agree(ok)) {
         free(text);
@@ -209,7 +207,7 @@ bool cluster_gather(struct cluster *cluster, const struct result *mine, bool par
         return error_set(error, ERROR_SYSTEM, "out of memory");
     }
     char *texts = cluster->transport->gather(text, len, lengths);
-    ok = cluster->rank != 0 || (texts != NULL && merge(cluster, texts, lengths, partial, whole, error));
+    ok = cluster->rank != 0 || (texts != NULL && merge(cluster, texts, lengths, partial, result, error));
     free(texts);
     free(text);
     free(lengths);

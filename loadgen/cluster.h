@@ -33,13 +33,15 @@ bool cluster_begin(struct cluster *cluster, bool ready);
  * it is left alone. */
 void cluster_share(struct cluster *cluster, struct load_status *status);
 
+/* Lets the sum that is under way go on: MPI does so only when it is asked. Some hundred times a second. */
+void cluster_progress(struct cluster *cluster);
+
 /* The last sum alone, in the same way. */
 void cluster_total(const struct cluster *cluster, struct load_status *status);
 
-/* The end of it: rank 0 waits for the results of all and merges them into `whole` (result_free), partial ones if `partial`.
- * At other ranks `whole` stays empty. False and `error` when they don't go together. */
-bool cluster_gather(struct cluster *cluster, const struct result *mine, bool partial, struct result *whole,
-                    struct error *error);
+/* The end of it: rank 0 waits for the results of all, and merged into one they become `result`; at other ranks it becomes
+ * empty. `partial`: even if some are missing. False and `error` when they don't go together. */
+bool cluster_gather(struct cluster *cluster, struct result *result, bool partial, struct error *error);
 
 /* What cluster_share is made of, as numbers that add up and numbers of which the highest counts. */
 enum { CLUSTER_HISTOGRAMS = 2, CLUSTER_BUCKETS = HISTOGRAM_OCTAVES * HISTOGRAM_STEPS };

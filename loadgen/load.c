@@ -63,6 +63,7 @@ struct load {
 
 const struct load_plan *load_plan_of(const struct load *load) { return load->plan; }
 struct live_world *load_world(struct load *load) { return load->common.live; }
+struct world_host *load_machine(struct load *load) { return load->common.machine; }
 struct result *load_result_of(struct load *load) { return load->result; }
 
 static nanos now_of(const struct load *load) { return world_now(live_world_of(load->common.live)); }

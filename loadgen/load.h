@@ -15,6 +15,7 @@
 
 struct load;
 struct live_world;
+struct world_host;
 
 struct load_options {
     /* The world is there, and nobody has joined yet: whoever wants to may bring something to it. False and `error` ends
@@ -40,6 +41,7 @@ enum load_outcome load_run(const struct load_plan *plan, const struct load_optio
 
 const struct load_plan *load_plan_of(const struct load *load);
 struct live_world *load_world(struct load *load);
+struct world_host *load_machine(struct load *load); /* this machine in that world: for timers */
 struct result *load_result_of(struct load *load);
 nanos load_elapsed(const struct load *load);   /* since the first was to join */
 nanos load_remaining(const struct load *load); /* until all leave; rises while joining is paused */

@@ -144,8 +144,10 @@ void live_view_draw(struct live_view *view, const struct load_status *status)
     put_funnel(view, c);
     put_times(view, "joining   ", status->join);
     put_times(view, "latency   ", status->latency);
-    put(view, "", "media      %" PRIu64 " of %" PRIu64 " tracks; %.1f Mbit/s up, %.1f down; loss %.2f %%",
-        c->tracks_got, c->tracks_expected, (double)c->bytes_up * 8 / 1e6, (double)c->bytes_down * 8 / 1e6,
+    if (c->tracks_expected > 0)
+        put(view, "", "tracks     %" PRIu64 " of %" PRIu64, c->tracks_got, c->tracks_expected);
+    put(view, "", "media      %.1f Mbit/s up, %.1f down; loss %.2f %%", (double)c->bytes_up * 8 / 1e6,
+        (double)c->bytes_down * 8 / 1e6,
         c->packets_expected > 0 ? 100 * (double)c->packets_lost / (double)c->packets_expected : 0);
     put(view, "",
         "paths      host %" PRIu64 ", srflx %" PRIu64 ", prflx %" PRIu64 ", relay udp %" PRIu64 ", tcp %" PRIu64

@@ -98,8 +98,10 @@ bool open_metrics_write(const struct load_status *status, FILE *out)
     put_stages(counts, out);
     put_connections(counts, out);
     put_failures(status->load, out);
-    gauge("tracks_expected", NULL, "Tracks that should arrive.", (double)counts->tracks_expected, out);
-    gauge("tracks_got", NULL, "Tracks that do.", (double)counts->tracks_got, out);
+    if (counts->tracks_expected > 0) {
+        gauge("tracks_expected", NULL, "Tracks that should arrive.", (double)counts->tracks_expected, out);
+        gauge("tracks_got", NULL, "Tracks that do.", (double)counts->tracks_got, out);
+    }
     gauge("sent_bytes_per_second", NULL, "RTP sent by all clients, in the last second.", (double)counts->bytes_up, out);
     gauge("received_bytes_per_second", NULL, "RTP received by all clients, in the last second.",
           (double)counts->bytes_down, out);

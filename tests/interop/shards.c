@@ -44,7 +44,7 @@ static bool same(const struct histogram *a, const struct histogram *b)
 int main(int argc, char **argv)
 {
     unsigned rank, size;
-    struct result mine, whole;
+    struct result mine;
     struct load_status status;
     struct error error;
     struct cluster *cluster = NULL;
@@ -59,21 +59,19 @@ int main(int argc, char **argv)
     if (!cluster_begin(cluster, true))
         return fail("not all are ready");
     share(cluster, &mine, 3 + 2 * rank, &status);
-    if (!cluster_gather(cluster, &mine, false, &whole, &error))
+    if (!cluster_gather(cluster, &mine, false, &error))
         return fail(error.text);
     int code = EXIT_SUCCESS;
     if (rank == 0) {
         /* All take part in as many rounds as any, so the last sum is whole. */
-        load_status_of(&status, &mine);
         cluster_total(cluster, &status);
-        const struct load_result *load = whole.runs[0].load;
-        if (status.counts.processes != size || status.counts.joined != whole.runs[0].clients_joined ||
+        const struct load_result *load = mine.runs[0].load;
+        if (status.counts.processes != size || status.counts.joined != mine.runs[0].clients_joined ||
             !same(status.latency, &load->figures[LOAD_LATENCY]) || !same(status.join, &load->figures[LOAD_JOIN]))
             code = fail("the sums of cluster_share are not those of the result");
         else
-            code = write_result(&whole, argv[1]);
+            code = write_result(&mine, argv[1]);
     }
-    result_free(&whole);
     result_free(&mine);
     cluster_destroy(cluster);
     return code;
