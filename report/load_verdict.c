@@ -38,6 +38,9 @@ void load_verdict_write(struct result *result)
     if (result->generator.overloaded)
         say(result, "The generator was the limit%s%s, so this says nothing about the server. ",
             result->generator.why[0] != '\0' ? ": " : "", result->generator.why);
+    if (run->load->limit_why[0] != '\0')
+        say(result, "The limit is at %" PRIu32 " clients; what broke then: %s. ", run->load->limit_clients,
+            run->load->limit_why);
     say_joining(result, run);
     if (run->streams_expected > 0)
         say(result, "; %" PRIu64 " of %" PRIu64 " tracks arrived", run->streams_received, run->streams_expected);

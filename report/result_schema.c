@@ -141,6 +141,14 @@ const struct schema schema_run = SCHEMA(run);
             NULL                                                                                                       \
     }
 
+#define LIMIT(path, type, member)                                                                                      \
+    {                                                                                                                  \
+        path, type, MERGE_FIRST, offsetof(struct load_result, member), sizeof(((struct load_result *)0)->member),      \
+            has_limit                                                                                                  \
+    }
+
+static bool has_limit(const void *load) { return ((const struct load_result *)load)->limit_why[0] != '\0'; }
+
 static const struct schema_field load[] = {
     TEXT("server", MERGE_SAME, server),
     TEXT("adapter", MERGE_SAME, adapter),
@@ -159,6 +167,8 @@ static const struct schema_field load[] = {
     FIELD("behind.mos_audio_count", SCHEMA_COUNT, MERGE_ADD, mos_audio_count),
     FIELD("behind.mos_video_sum", SCHEMA_NUMBER, MERGE_ADD, mos_video_sum),
     FIELD("behind.mos_video_count", SCHEMA_COUNT, MERGE_ADD, mos_video_count),
+    LIMIT("limit.clients", SCHEMA_COUNT32, limit_clients),
+    LIMIT("limit.why", SCHEMA_TEXT, limit_why),
     FIELD("resources.clients_peak", SCHEMA_COUNT, MERGE_ADD, clients_peak),
     FIELD("resources.memory_bytes", SCHEMA_COUNT, MERGE_ADD, memory_bytes),
     FIELD("resources.cpu_seconds", SCHEMA_NUMBER, MERGE_ADD, cpu_seconds),
