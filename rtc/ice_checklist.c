@@ -40,7 +40,8 @@ static bool lives_in_loopback(const struct ice_agent *agent)
     return agent->stun_server_count > 0 && address_scope(&agent->stun_servers[0]) == ADDRESS_LOOPBACK;
 }
 
-/* Same family, and either both or neither of them on a link (RFC 8445, section 6.1.2.2) or inside a host. */
+/* Same family, and either both or neither of them on a link (RFC 8445, section 6.1.2.2). Nobody makes us look into our own
+ * host from outside; the other way there may be a NAT, an emulated one. */
 static bool reachable(const struct ice_agent *agent, const struct address *from, const struct address *to)
 {
     if (from->family != to->family)
@@ -49,8 +50,8 @@ static bool reachable(const struct ice_agent *agent, const struct address *from,
     enum address_scope to_scope = address_scope(to);
     bool from_link = from_scope == ADDRESS_LINK_LOCAL && from->family == ADDRESS_IPV6;
     bool to_link = to_scope == ADDRESS_LINK_LOCAL && to->family == ADDRESS_IPV6;
-    bool same_side = (from_scope == ADDRESS_LOOPBACK) == (to_scope == ADDRESS_LOOPBACK);
-    return from_link == to_link && (same_side || lives_in_loopback(agent));
+    bool inwards = from_scope != ADDRESS_LOOPBACK && to_scope == ADDRESS_LOOPBACK;
+    return from_link == to_link && (!inwards || lives_in_loopback(agent));
 }
 
 /* The pair's local candidate is the base's own: the others with this base rank lower and are pruned. */
