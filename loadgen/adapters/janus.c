@@ -250,7 +250,7 @@ static void take_description(struct adapter_session *session, json_int_t sender,
         if (adapter_take_description(session->client, session->sending, false, sdp))
             adapter_signalled(session->client);
     } else if (sender == session->subscriber && strcmp(type, "offer") == 0) {
-        static const struct adapter_call_config receives = {0};
+        static const struct adapter_call_config receives = {.trickle = true};
         if (session->receiving == NULL)
             session->receiving = adapter_open_call(session->client, &receives);
         if (session->receiving != NULL)
@@ -262,8 +262,8 @@ static void joined(struct adapter_session *session)
 {
     const struct media_plan *plan = adapter_plan(session->client);
     if (plan->audio || plan->video || plan->screen) {
-        session->sending =
-            adapter_open_call(session->client, &(struct adapter_call_config){.offers = true, .sends = true});
+        session->sending = adapter_open_call(
+            session->client, &(struct adapter_call_config){.offers = true, .trickle = true, .sends = true});
     } else {
         adapter_signalled(session->client);
     }
@@ -305,7 +305,7 @@ static void refused(struct adapter_session *session, const char *asked, json_int
         session->subscribing = false; /* left meanwhile: we are told soon, then the others are asked for again */
         subscribed(session, false);
         world_timer_set(session->timer, now + NANOS_PER_S * RETRY_S);
-    } else if (strcmp(asked, "configure") != 0 && strcmp(asked, "keepalive") != 0) {
+    } else if (strcmp(asked, "configure") != 0 && strcmp(asked, "keepalive") != 0 && strcmp(asked, "trickle") != 0) {
         adapter_fail(session->client, failure_of(code), "Janus refuses to %s: %.200s (%d)", asked,
                      reason != NULL ? reason : "", (int)code);
     }
@@ -460,7 +460,7 @@ static void described(struct adapter_session *session, struct call *call, bool o
 {
     (void)call;
     (void)now;
-    json_t *jsep = json_pack("{ss ss sb}", "type", offer ? "offer" : "answer", "sdp", sdp, "trickle", false);
+    json_t *jsep = json_pack("{ss ss}", "type", offer ? "offer" : "answer", "sdp", sdp);
     if (offer) {
         json_object_set_new(jsep, "rid_order", json_string("lmh")); /* else the first is taken for the highest */
         ask_plugin(session, session->publisher, "publish", json_pack("{ss}", "request", "publish"), jsep);
@@ -470,6 +470,16 @@ static void described(struct adapter_session *session, struct call *call, bool o
     session->subscribing = false;
     ask_layers(session);
     subscribe_to_new(session);
+}
+
+static void candidate(struct adapter_session *session, struct call *call, const char *candidate, nanos now)
+{
+    (void)now;
+    json_t *value = candidate != NULL
+                        ? json_pack("{ss ss si}", "candidate", candidate, "sdpMid", "0", "sdpMLineIndex", 0)
+                        : json_pack("{sb}", "completed", true);
+    ask(session, json_pack("{ss ss sI so}", "janus", "trickle", "transaction", "trickle", "handle_id",
+                           call == session->sending ? session->publisher : session->subscriber, "candidate", value));
 }
 
 static void layout(struct adapter_session *session, nanos now)
@@ -498,6 +508,7 @@ const struct adapter adapter_janus = {
     .opened = opened,
     .message = message,
     .described = described,
+    .candidate = candidate,
     .layout = layout,
     .leave = leave,
     .destroy = destroy,
