@@ -290,10 +290,11 @@ static void take_sections(struct adapter_session *session, const json_t *section
 {
     json_int_t audio = json_integer_value(json_object_get(sections, "numAudios"));
     json_int_t video = json_integer_value(json_object_get(sections, "numVideos"));
-    if (audio < 0 || video < 0 || audio > SECTIONS_MAX || video > SECTIONS_MAX)
+    if (audio < 0 || video < 0 || session->more_audio + audio > SECTIONS_MAX ||
+        session->more_video + video > SECTIONS_MAX)
         return;
-    session->more_audio = (uint32_t)audio;
-    session->more_video = (uint32_t)video;
+    session->more_audio += (uint32_t)audio; /* since the last time it asked */
+    session->more_video += (uint32_t)video;
     session->wanted = true;
     offer_more(session);
 }
