@@ -72,6 +72,7 @@ help:
 	@echo 'make run       build, then the headline comparison: scenarios/mesh-vs-sfu.yaml'
 	@echo 'make test      build, then every test (SUITE=name: those suites alone)'
 	@echo 'make browser   Chromium at the page: rooms, chat, files, TURN'
+	@echo 'make interop   loads on servers that no package brings: LiveKit, Galene (docs/load-servers.md)'
 	@echo 'make check     format, lint, static analysis'
 	@echo 'make asan      the tests under address and undefined-behaviour sanitizers'
 	@echo 'make fuzz      each fuzz target for FUZZ_S seconds (10)'
@@ -167,6 +168,13 @@ $(BUILD)/interop/%: tests/interop/%.c $(BUILD)/libconfab.a
 	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(BUILD)/libconfab.a $(LDLIBS)
 
 $(BUILD)/interop/shards: $(BUILD)/tests/support/made_load.o
+
+# Loads on other people's servers that no Debian package brings: docs/load-servers.md. One that isn't there is skipped.
+.PHONY: interop
+interop: packages
+	@$(MAKE) $(JOBS) --no-print-directory confab
+	@mkdir -p $(BUILD)/servers
+	SCRIPTS=tests/servers tests/interop/all.sh ./confab $(BUILD)/servers
 
 # Chromium at the page that confab serves. What drives it is fetched by npm; without it the tests say that they didn't run.
 .PHONY: browser

@@ -54,7 +54,7 @@ static struct stream *add_stream(struct adapter_session *session, const char *id
         return NULL;
     session->streams = streams;
     streams[session->stream_count] = (struct stream){.call = call, .layer = LAYER_HIGH};
-    strcpy(streams[session->stream_count].id, id);
+    memcpy(streams[session->stream_count].id, id, strlen(id) + 1);
     return &streams[session->stream_count++];
 }
 
@@ -260,7 +260,7 @@ static void found_group(struct adapter_session *session, const struct http_fetch
     if (endpoint == NULL || name == NULL || strlen(name) >= sizeof session->group) {
         adapter_fail(session->client, FAILURE_BAD_ANSWER, "the group's status names no endpoint and group");
     } else {
-        strcpy(session->group, name);
+        memcpy(session->group, name, strlen(name) + 1);
         if (!adapter_connect(session->client, endpoint, &error))
             adapter_fail(session->client, FAILURE_BAD_ANSWER, "the group's endpoint: %.200s", error.text);
     }
@@ -277,14 +277,17 @@ static bool status_url(const struct adapter_client *client, char text[WEB_URL_CA
                                       .name = adapter_name(client),
                                       .number = (unsigned)adapter_room_number(client) + 1};
     struct web_url url;
+    static const char rooms[] = "/group/{room}", file[] = "/.status";
     size_t len = strcspn(target.url.path, "?");
-    if (len <= 1)
-        len = strlen(strcpy(target.url.path, "/group/{room}"));
+    if (len <= 1) {
+        memcpy(target.url.path, rooms, sizeof rooms);
+        len = sizeof rooms - 1;
+    }
     while (target.url.path[len - 1] == '/')
         len--;
-    if (len + sizeof "/.status" > sizeof target.url.path)
+    if (len + sizeof file > sizeof target.url.path)
         return error_set(error, ERROR_USAGE, "the URL is too long");
-    strcpy(target.url.path + len, "/.status");
+    memcpy(target.url.path + len, file, sizeof file);
     target.url.websocket = false;
     if (!load_target_expand(&target, &names, &url, error))
         return false;

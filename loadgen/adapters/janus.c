@@ -210,7 +210,7 @@ static void take_publishers(struct adapter_session *session, const json_t *data)
 {
     const json_t *publishers = json_object_get(data, "publishers"), *publisher;
     size_t i;
-    json_array_foreach(publishers, i, publisher) add_feed(session, json_object_get(publisher, "id"));
+    json_array_foreach(publishers, i, publisher) { add_feed(session, json_object_get(publisher, "id")); }
     remove_feed(session, json_object_get(data, "unpublished"));
     remove_feed(session, json_object_get(data, "leaving"));
     subscribe_to_new(session);
@@ -235,7 +235,7 @@ static void take_streams(struct adapter_session *session, const json_t *streams)
             continue;
         if (count >= session->video_count || strcmp(videos[count].mid, mid) != 0)
             videos[count].layer = LAYER_HIGH; /* what Janus sends unasked */
-        strcpy(videos[count++].mid, mid);
+        memcpy(videos[count++].mid, mid, strlen(mid) + 1);
     }
     session->video_count = count;
 }

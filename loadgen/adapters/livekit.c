@@ -230,7 +230,7 @@ static void take_tracks(struct adapter_session *session, const json_t *participa
             return;
         session->videos = videos;
         videos[session->video_count++].layer = LAYER_HIGH; /* what the server sends unasked */
-        strcpy(videos[at].sid, sid);
+        memcpy(videos[at].sid, sid, strlen(sid) + 1);
     }
 }
 
@@ -238,7 +238,7 @@ static void take_participants(struct adapter_session *session, const json_t *par
 {
     const json_t *participant;
     size_t i;
-    json_array_foreach(participants, i, participant) take_tracks(session, participant);
+    json_array_foreach(participants, i, participant) { take_tracks(session, participant); }
     ask_layers(session);
 }
 
@@ -250,7 +250,7 @@ static void take_join(struct adapter_session *session, const json_t *join, nanos
         return; /* the second of its kind */
     session->joined = true;
     if (sid != NULL && strlen(sid) < sizeof session->sid)
-        strcpy(session->sid, sid);
+        memcpy(session->sid, sid, strlen(sid) + 1);
     session->ice_servers = json_incref(json_object_get(join, "iceServers"));
     session->ping_interval = NANOS_PER_S * (interval > 0 && interval < 60 ? interval : PING_S);
     world_timer_set(session->timer, now + session->ping_interval);
