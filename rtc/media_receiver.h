@@ -34,6 +34,8 @@ struct media_receiver {
     struct receive_memory *memories; /* MEDIA_RECEIVER_MEMORIES of them, or NULL */
     size_t next_memory;
     struct twcc_recorder *recorder; /* NULL until a packet has a transport-wide number */
+    uint64_t feedback_bytes;        /* that came since its last feedback, at feedback_at */
+    nanos feedback_at;
     nanos rtt;
     nanos nack_deadline;
     bool key_frame_due; /* some stream has a PLI to send */

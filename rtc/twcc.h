@@ -32,7 +32,7 @@ struct twcc_recorder {
     uint32_t ticks[TWCC_WINDOW];
 };
 
-/* `interval`: from the first unreported packet to its feedback, 50 to 100 ms. */
+/* `interval`: from the first unreported packet to its feedback, 50 to 250 ms; it may be changed. */
 void twcc_recorder_init(struct twcc_recorder *recorder, nanos interval);
 
 /* A packet of stream `media_ssrc` with transport-wide number `sequence` came at `now`. One that comes late, after those
