@@ -32,7 +32,7 @@ static const char usage[] =
     "when\n"
     "  --rate N/s         joins a second (20/s)\n"
     "  --ramp all|N/T     all at once; or N at once, each T, as in 50/10s\n"
-    "  --duration T       from the last join to the end (30s)\n"
+    "  --duration T       from when all have joined until the end (30s)\n"
     "  --churn N/s        so many leave each second, and come back 2 s later\n"
     "  --timeout T        who has not joined after that has failed (30s)\n"
     "  --find-limit       go on until a threshold breaks, clients fail or this machine can't: how many it held\n"

@@ -65,19 +65,20 @@ static void judge(const struct generator *generator, struct result *result)
         result->generator.why[0] = '\0';
 }
 
-void generator_second(struct generator *generator, struct load_sample *sample, struct result *result,
+void generator_second(struct generator *generator, nanos late, struct load_sample *sample, struct result *result,
                       struct load_result *load)
 {
     nanos now = monotonic();
     nanos cpu = cpu_time();
-    nanos lag = live_world_take_lag(generator->live);
+    nanos lag = nanos_max(live_world_take_lag(generator->live), late);
     uint64_t memory = resident_bytes();
     double wall = nanos_to_s(now - generator->last);
     sample->seconds = 1;
     sample->cpu = wall > 0 ? nanos_to_s(cpu - generator->cpu_last) / (wall * (double)generator->cores) : 0;
     sample->lag_ms = nanos_to_ms(lag);
     generator->seconds++;
-    generator->late_seconds += lag > GENERATOR_LATE;
+    if (lag > GENERATOR_LATE)
+        generator->late_seconds += 1 + (uint32_t)(lag / NANOS_PER_S); /* a standstill has no seconds of its own */
     generator->last = now;
     generator->cpu_last = cpu;
     load->seconds = nanos_to_s(now - generator->began);

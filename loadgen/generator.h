@@ -28,9 +28,9 @@ struct generator {
 
 void generator_begin(struct generator *generator, struct live_world *live);
 
-/* A second is over: fills the sample's `seconds`, `cpu` and `lag_ms`, and brings the result's generator and what it
- * needed up to date. */
-void generator_second(struct generator *generator, struct load_sample *sample, struct result *result,
+/* A second is over, in which something was done so `late`: fills the sample's `seconds`, `cpu` and `lag_ms`, and brings the
+ * result's generator and what it needed up to date. */
+void generator_second(struct generator *generator, nanos late, struct load_sample *sample, struct result *result,
                       struct load_result *load);
 
 #endif

@@ -57,8 +57,11 @@ struct load {
     size_t away_count;
     uint32_t seconds;
     nanos second_at;
-    bool over; /* the time is up, or a limit was found */
-    bool interrupted;
+    nanos late;       /* how late something was done in this second, at most */
+    bool settled;     /* all have joined, or failed to: only then the duration begins */
+    bool over;        /* the time is up, or one of these: */
+    bool interrupted; /* by the owner */
+    bool broken;      /* the limit was found */
 };
 
 const struct load_plan *load_plan_of(const struct load *load) { return load->plan; }
@@ -132,6 +135,8 @@ static void find_next(struct load *load, nanos now)
 
 static void join_due(struct load *load, nanos now)
 {
+    if (!load->paused && load->next_at <= now)
+        load->late = nanos_max(load->late, now - load->next_at);
     for (int i = 0; i < JOINS_AT_ONCE && !load->paused && load->next_at <= now; i++) {
         load_client_join(load->clients[load->next++], load->next_at, now);
         find_next(load, now);
@@ -281,7 +286,9 @@ static void sum_up_second(struct load *load, nanos now)
     count_clients(load);
     tally->run->media_seconds = nanos_to_s(now - load->start);
     tally->sample.clients = load->common.joined;
-    generator_second(&load->generator, &tally->sample, load->result, tally->run->load);
+    generator_second(&load->generator, nanos_max(load->late, now - load->second_at), &tally->sample, load->result,
+                     tally->run->load);
+    load->late = 0;
     load_series_add(&tally->run->load->series, load->seconds++, &tally->sample);
     memset(&tally->sample, 0, sizeof tally->sample);
 }
@@ -327,7 +334,10 @@ static void second_due(struct load *load, nanos now)
     if (options->second != NULL && !options->second(options->user, load))
         load->over = load->interrupted = true;
     if (load->plan->find_limit && has_broken(load))
-        load->over = true;
+        load->over = load->broken = true;
+    load->settled = load->settled || (load->next_at == NANOS_NEVER && load->common.joining == 0);
+    if (!load->settled)
+        load->until = nanos_max(load->until, now + load->plan->scenario->duration);
     /* When all have failed nothing more will come of it. */
     bool all_failed = load->next_at == NANOS_NEVER && there == 0 && load->away_count == 0;
     if (now >= load->until || all_failed)
@@ -502,6 +512,20 @@ static bool goodbyes_wait(void *user, nanos now)
     return load->common.orphans != NULL;
 }
 
+/* Whoever has not joined had no time to. */
+static bool cut_short(const struct load *load) { return load->interrupted || load->broken; }
+
+/* Those whose time has come, but not their turn. */
+static void give_up_the_rest(struct load *load)
+{
+    for (; load->next < load->plan->clients; load->next++) {
+        if (load->clients[load->next] == NULL)
+            continue;
+        load->common.failed++;
+        load_tally_failure(&load->tally, FAILURE_LOCAL, "the generator was too slow to start it");
+    }
+}
+
 static void end(struct load *load)
 {
     struct load_common *common = &load->common;
@@ -509,7 +533,7 @@ static void end(struct load *load)
     for (uint32_t room = 0; room < load->plan->scenario->rooms; room++)
         expect_in_room(load, room);
     for (uint32_t i = 0; i < load->plan->clients; i++) {
-        if (load->clients[i] != NULL && !load->interrupted)
+        if (load->clients[i] != NULL && !cut_short(load))
             load_client_finish(load->clients[i], now);
         else if (load->clients[i] != NULL)
             load_client_leave(load->clients[i], now);
@@ -535,6 +559,8 @@ static void run(struct load *load)
     live_world_run_until(load->common.live, NANOS_NEVER, 0, NULL, NULL, NULL);
     nanos over = now_of(load);
     uint32_t joined = load->common.joined;
+    if (!cut_short(load))
+        give_up_the_rest(load);
     uint32_t failed = load->common.failed;
     end(load);
     /* The last counts are of the clients as they were, not as they are now that all have left. */

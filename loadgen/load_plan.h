@@ -80,7 +80,7 @@ bool load_plan_finish(struct load_plan *plan, const char *url, struct error *err
 /* When client number `index` (from 0, of the whole load) is to join, after the start. */
 nanos load_plan_joins_at(const struct load_plan *plan, uint32_t index);
 
-/* When the last of them is, the load's `duration` counts from there. */
+/* When the last of them is. */
 nanos load_plan_ramp(const struct load_plan *plan);
 
 #endif
