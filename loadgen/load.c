@@ -214,7 +214,7 @@ static void expect_in_room(const struct load *load, uint32_t room)
     }
     for (size_t i = first; i < end; i++) {
         struct senders others = all;
-        if (load->clients[i] == NULL)
+        if (load->clients[i] == NULL || load_client_state(load->clients[i]) != LOAD_CLIENT_JOINED)
             continue;
         if (sends(load, i))
             count_sender(load, &load->population.clients[i], &others, -1);

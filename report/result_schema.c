@@ -173,8 +173,6 @@ static const struct schema_field load[] = {
     FIELD("resources.memory_bytes", SCHEMA_COUNT, MERGE_ADD, memory_bytes),
     FIELD("resources.cpu_seconds", SCHEMA_NUMBER, MERGE_ADD, cpu_seconds),
     FIELD("resources.seconds", SCHEMA_NUMBER, MERGE_MAX, seconds),
-    FIELD("limit.clients", SCHEMA_COUNT32, MERGE_ADD, limit_clients),
-    TEXT("limit.why", MERGE_FIRST, limit_why),
 };
 const struct schema schema_load = SCHEMA(load);
 

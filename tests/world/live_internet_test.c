@@ -119,6 +119,37 @@ static void send_number(struct socket *socket, const struct address *to, uint32_
     world_udp_send(socket->udp, &(struct datagram){.remote = *to, .data = bytes, .len = len}, 1);
 }
 
+/* With an address outside, what leaves a NAT comes from there, and answers find their way back in. */
+static void sends_from_outside(void)
+{
+    static const char *const nats[] = {"home", "symmetric", "open"};
+    const struct address here = address_ipv4(127, 0, 0, 1, 0);
+    struct error error = {0};
+    struct live_world *live =
+        live_world_create(&(struct live_world_config){.seed = 7, .loopback_only = true, .outside = here}, &error);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(live);
+    const struct live_host_config config = {.name = "server", .addresses = &here, .address_count = 1};
+    struct socket server = {.echo = true};
+    open_socket(&server, need(live_world_add_host(live, &config, &error), &error), 0);
+    struct address server_address = world_udp_address(server.udp);
+    uint16_t last_port = 0;
+    for (size_t i = 0; i < sizeof nats / sizeof nats[0]; i++) {
+        struct socket client = {0};
+        open_socket(&client, add_client(live, nats[i], NULL, 0, 0), 0);
+        client.expected = 1;
+        send_number(&client, &server_address, 1, 100);
+        run_for(live, 5 * S);
+        CU_ASSERT_EQUAL(server.received, i + 1);
+        CU_ASSERT_TRUE(address_same_ip(&server.from, &here));
+        CU_ASSERT_NOT_EQUAL(server.from.port, last_port);
+        CU_ASSERT_EQUAL(client.received, 1);
+        CU_ASSERT_TRUE(address_equal(&client.from, &server_address));
+        last_port = server.from.port;
+        world_udp_close(client.udp);
+    }
+    live_world_destroy(live);
+}
+
 /* --- NATs ----------------------------------------------------------------------------------------------------------- */
 
 /* RFC 5780's tests, from inside, by our own prober against our own server: what is configured, which is what they say in
@@ -550,8 +581,9 @@ static void worlds_run_side_by_side(void)
 
 void live_internet_test(void)
 {
-    SUITE("live_internet", {"every NAT is found out", every_nat_is_found_out},
-          {"mappings are sockets", mappings_are_sockets}, {"a limit of sockets is kept", a_limit_of_sockets_is_kept},
+    SUITE("live_internet", {"sends from outside", sends_from_outside},
+          {"every NAT is found out", every_nat_is_found_out}, {"mappings are sockets", mappings_are_sockets},
+          {"a limit of sockets is kept", a_limit_of_sockets_is_kept},
           {"private addresses stay inside", private_addresses_stay_inside},
           {"carriers join homes", carriers_join_homes}, {"links delay and lose", links_delay_and_lose},
           {"rates and queues hold", rates_and_queues_hold}, {"TCP takes the links", tcp_takes_the_links},
