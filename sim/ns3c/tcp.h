@@ -4,6 +4,7 @@
 #ifndef CONFAB_SIM_NS3C_TCP_H
 #define CONFAB_SIM_NS3C_TCP_H
 
+#include <deque>
 #include <ns3/ipv4-route.h>
 #include <ns3/ipv6-route.h>
 #include <ns3/node.h>
@@ -25,6 +26,8 @@ class Socket final : public ns3::TcpSocketBase
     Socket();
     Socket(const Socket &other);
 
+    int Send(ns3::Ptr<ns3::Packet> data, uint32_t flags) override;
+    int Close() override;
     void reset();
     /* A segment for it, IP header and all; the packet stays the caller's. */
     void deliver(const Packet *packet);
@@ -43,9 +46,14 @@ class Socket final : public ns3::TcpSocketBase
     void CompleteFork(ns3::Ptr<ns3::Packet> packet, const ns3::TcpHeader &header, const ns3::Address &from,
                       const ns3::Address &to) override;
     void PersistTimeout() override;
+    uint32_t SendDataPacket(ns3::SequenceNumber32 seq, uint32_t maxSize, bool withAck) override;
 
   private:
     uint32_t send_window() const;
+
+    /* In order: where what was given to Send ended, of what is not sent yet; and where the segments that are not
+     * acknowledged ended when they were first sent. */
+    std::deque<ns3::SequenceNumber32> message_ends_, segment_ends_;
 
   public:
     TcpStack *stack = nullptr;

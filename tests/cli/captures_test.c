@@ -163,6 +163,50 @@ static void tshark_reads_short_ones(void)
     scratch_remove(scratch);
 }
 
+/* Packets of `path` that the display filter `filter` lets through. */
+static size_t filtered(const char *path, const char *filter)
+{
+    char command[700];
+    size_t lines = 0;
+    snprintf(command, sizeof command, "tshark -n -r '%s' -Y '%s' -T fields -e frame.number 2>/dev/null", path, filter);
+    FILE *pipe = popen(command, "r");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(pipe);
+    for (int c; (c = fgetc(pipe)) != EOF;)
+        lines += c == '\n';
+    CU_ASSERT_EQUAL(pclose(pipe), 0);
+    return lines;
+}
+
+/* TURN over TCP and TLS, with segments that are lost, sent again and overtaken. */
+static void tshark_reads_what_is_sent_again(void)
+{
+    char scratch[SCRATCH_CAP];
+    char file[128];
+    if (!has_tshark())
+        return;
+    scratch_make(scratch);
+    snprintf(file, sizeof file, "%s", scratch_path(scratch, "captures.yaml"));
+    scratch_write(file, base, strlen(base));
+    struct program program =
+        PROGRAM("run", file, "--quiet", "--set", "topologies=[mesh]", "--set", "rooms={count: 2, size: 2}", "--set",
+                "population.nat={udp-blocked-tcp: 1, tls-only: 1}", "--set", "duration=6s", "--set",
+                "faults=[{at: 1s, client: room1/1, set: {loss: 3%}}, {at: 1s, client: room2/2, set: {loss: 3%}}]",
+                "--set", "media.video={codec: vp8, layers: [{height: 720, fps: 30, bitrate: 1700kbps}]}", "--out",
+                scratch_path(scratch, "lossy"));
+    CU_ASSERT_EQUAL(program.status, 0);
+    CU_ASSERT_STRING_EQUAL(program.err, "");
+    program_free(&program);
+    const char *const names[] = {"lossy/mesh-clients.pcapng", "lossy/mesh-turn-1.pcapng"};
+    for (size_t i = 0; i < 2; i++) {
+        char path[128];
+        snprintf(path, sizeof path, "%s", scratch_path(scratch, names[i]));
+        CU_ASSERT_TRUE(filtered(path, "tcp.len > 1000") > 300);
+        CU_ASSERT_TRUE(filtered(path, "tcp.analysis.retransmission || tcp.analysis.out_of_order") > 20);
+        CU_ASSERT_EQUAL(filtered(path, "_ws.malformed"), 0);
+    }
+    scratch_remove(scratch);
+}
+
 /* --- repetition ----------------------------------------------------------------------------------------------------------- */
 
 enum { FILES_MAX = 16, DIGEST_CAP = 32 };
@@ -225,5 +269,6 @@ void captures_test(void)
 {
     if (CONFAB_SIM)
         SUITE("captures", {"a seed is all there is", a_seed_is_all_there_is}, {"tshark reads them", tshark_reads_them},
-              {"tshark reads short ones", tshark_reads_short_ones});
+              {"tshark reads short ones", tshark_reads_short_ones},
+              {"tshark reads what is sent again", tshark_reads_what_is_sent_again});
 }
