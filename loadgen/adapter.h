@@ -18,8 +18,8 @@
  *         | leave                           |                              |
  *         |-------------------------------->| ---------------------------> |
  *
- * A failure has a class and one line (adapter_fail); after it nothing of the adapter is called but destroy. What a server
- * says may be anything: an adapter trusts no length, type or order of it. */
+ * A failure has a class and one line (adapter_fail); after it nothing of the adapter is called but leave and destroy.
+ * What a server says may be anything: an adapter trusts no length, type or order of it. */
 #ifndef CONFAB_LOADGEN_ADAPTER_H
 #define CONFAB_LOADGEN_ADAPTER_H
 

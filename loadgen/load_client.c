@@ -247,6 +247,9 @@ static void give_up(struct adapter_client *client, nanos now)
 {
     load_tally_failure(client->common->tally, client->failure, client->reason);
     load_client_set_state(client, LOAD_CLIENT_FAILED);
+    /* What it has at the server may be given back all the same. */
+    if (client->session != NULL)
+        client->adapter->leave(client->session, now);
     end_visit(client, true, now);
     judge(client, now);
 }
