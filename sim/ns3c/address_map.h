@@ -58,6 +58,13 @@ template <typename T> class AddressMap
         }
     }
 
+    /* It is about to be asked for this one. */
+    void expect(const AddressKey &key) const
+    {
+        if (count_ > 0)
+            __builtin_prefetch(&entries_[home(key)]);
+    }
+
     /* False, and nothing changed, when the key is there already. */
     bool insert(const AddressKey &key, T *value)
     {

@@ -44,6 +44,8 @@ struct ns3c_host {
     /* Sends a packet built in `packet`, its source one of the host's addresses. */
     void send(ns3c_attachment *attachment, ns3c::Packet *packet);
     void receive(ns3c::Packet *chain);
+    /* It is about to receive this one. */
+    void expect(const ns3c::Packet *packet) const { sockets.expect(ns3c::key_of_socket(packet->view.dst)); }
 
     ns3c_udp *open_udp(const ns3c_address &local, ns3c_udp_received received, void *context, ns3c_error *error);
     void close_udp(ns3c_udp *udp);

@@ -18,6 +18,7 @@ extern "C" {
 #include "sim/ns3c/capture.h"
 #include "sim/ns3c/host.h"
 #include "sim/ns3c/router.h"
+#include "sim/ns3c/scheduler.h"
 
 using namespace ns3c;
 
@@ -71,7 +72,7 @@ bool check_address(const ns3c_address *address, bool port_allowed, const char *w
 ns3c_sim::ns3c_sim(uint64_t seed) : seed(seed), packets(this), tick_(this)
 {
     ns3::ObjectFactory scheduler;
-    scheduler.SetTypeId("ns3::PriorityQueueScheduler");
+    scheduler.SetTypeId(Scheduler::GetTypeId());
     ns3::Simulator::SetScheduler(scheduler);
     impl = ns3::Simulator::GetImplementation();
     /* ns-3 takes seeds of 1 to 4294944442. */
