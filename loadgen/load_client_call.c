@@ -154,6 +154,7 @@ static void on_state(void *user, struct call *call, enum transport_state state, 
     } else if (state == TRANSPORT_CLOSED) {
         adapter_fail(client, FAILURE_LOST, "the server closed the connection");
     }
+    call_group_update(client->group); /* video has its time now */
     utter(by, (struct utterance){.type = STATE, .state = state}, NULL);
 }
 
