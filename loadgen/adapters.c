@@ -1,6 +1,7 @@
 #include "loadgen/adapter.h"
 
-extern const struct adapter adapter_confab, adapter_whip, adapter_whep, adapter_janus, adapter_livekit, adapter_galene;
+extern const struct adapter adapter_confab, adapter_whip, adapter_whep, adapter_janus, adapter_livekit, adapter_galene,
+    adapter_mediasoup;
 
-const struct adapter *const adapters[] = {&adapter_confab,  &adapter_whip,   &adapter_whep, &adapter_janus,
-                                          &adapter_livekit, &adapter_galene, NULL};
+const struct adapter *const adapters[] = {&adapter_confab,  &adapter_whip,   &adapter_whep,      &adapter_janus,
+                                          &adapter_livekit, &adapter_galene, &adapter_mediasoup, NULL};
