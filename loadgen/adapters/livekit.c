@@ -387,6 +387,7 @@ static bool make_url(const struct adapter_client *client, char text[WEB_URL_CAP]
                          given != NULL ? given : token, request);
     if (wrote < 0 || (size_t)wrote >= sizeof url.path - len)
         return error_set(error, ERROR_USAGE, "the URL is too long with its token");
+    url.websocket = true; /* OpenVidu's are named by their pages */
     web_url_format(&url, text);
     return true;
 }
@@ -463,9 +464,29 @@ static void leave(struct adapter_session *session, nanos now)
 const struct adapter adapter_livekit = {
     .scheme = "livekit",
     .form = "livekit+ws(s)://HOST:7880/?api_key=KEY&api_secret=SECRET",
-    .summary = "LiveKit and OpenVidu 3, one peer connection for each participant (/rtc/v1)",
+    .summary = "LiveKit, one peer connection for each participant (/rtc/v1)",
     .websocket = true,
     .binary = true,
+    .pattern = ADAPTER_ROOM,
+    .check = check,
+    .create = create,
+    .opened = opened,
+    .message = message,
+    .described = described,
+    .candidate = candidate,
+    .layout = layout,
+    .leave = leave,
+    .destroy = destroy,
+};
+
+const struct adapter adapter_openvidu = {
+    .scheme = "openvidu",
+    .form = "openvidu+http(s)://HOST:7880/?api_key=KEY&api_secret=SECRET",
+    .summary = "OpenVidu 3, by LiveKit's signalling",
+    .http = true,
+    .websocket = true,
+    .binary = true,
+    .unverified = true,
     .pattern = ADAPTER_ROOM,
     .check = check,
     .create = create,
