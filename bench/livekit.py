@@ -4,6 +4,7 @@
 usage: livekit.py CONFAB LIVEKIT [SUBSCRIBERS [SECONDS]]      LK names the other tool's command (lk perf load-test)
 """
 import os
+import re
 import shlex
 import socket
 import subprocess
@@ -24,25 +25,31 @@ def free_port():
         return one.getsockname()[1]
 
 
-def use(command):
-    """CPU seconds and peak memory in bytes of a command."""
-    with open(os.devnull, "wb") as nothing:
-        process = subprocess.Popen(command, stdout=nothing, stderr=nothing)
-        _, status, usage = os.wait4(process.pid, 0)
-    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024, os.waitstatus_to_exitcode(status)
+def use(command, tracks):
+    """CPU seconds, peak memory in bytes, and the tracks that arrived by what the command prints."""
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output)
+        _, _, usage = os.wait4(process.pid, 0)
+        output.seek(0)
+        found = re.findall(tracks, output.read().decode(errors="replace"))
+    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024, int(found[-1]) if found else 0
 
 
 def compare(url, what, video):
     clients = SUBSCRIBERS + 1
     kind = "video" if video else "audio"
     theirs = use(LK + ["--url", url, "--api-key", KEY, "--api-secret", SECRET, "--room", f"theirs-{kind}", "--num-per-second",
-                       "10", f"--{kind}-publishers", "1", "--subscribers", str(SUBSCRIBERS), "--duration", f"{SECONDS}s"])
+                       "10", f"--{kind}-publishers", "1", "--subscribers", str(SUBSCRIBERS), "--duration", f"{SECONDS}s"], r"Total\s*│\s*(\d+)/")
     ours = use([CONFAB, "load", f"livekit+{url}/?api_key={KEY}&api_secret={SECRET}", "--room", f"ours-{kind}", "--clients",
-                str(clients), "--publishers", "1", f"--{kind}-only", "--rate", "10/s", "--duration", f"{SECONDS}s", "--quiet"])
+                str(clients), "--publishers", "1", f"--{kind}-only", "--rate", "10/s", "--duration", f"{SECONDS}s"],
+               r"(\d+) of \d+ tracks arrived")
     print(f"{what}, 1 sends, {SUBSCRIBERS} receive, {SECONDS} s after the last has joined")
-    for name, (cpu, memory, status) in (("lk", theirs), ("confab", ours)):
+    for name, (cpu, memory, tracks) in (("lk", theirs), ("confab", ours)):
         print(f"  {name:8} {cpu:8.2f} s CPU, {memory / 1e6:7.1f} MB: {cpu / SECONDS / clients * 100:6.2f} % of a core and "
-              f"{memory / clients / 1e6:6.2f} MB a client; exit {status}")
+              f"{memory / clients / 1e6:6.2f} MB a client; {tracks} of {SUBSCRIBERS} tracks")
+    if theirs[2] != SUBSCRIBERS or ours[2] != SUBSCRIBERS:
+        print("  one of them did not do the work: no ratio", flush=True)
+        return
     print(f"  ratio    {theirs[0] / ours[0]:8.1f} in CPU, {theirs[1] / ours[1]:.1f} in memory", flush=True)
 
 
