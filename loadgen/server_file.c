@@ -244,6 +244,7 @@ static bool read_config(const char *file, const struct yaml_node *root, struct s
         {"origins", read_texts, offsetof(struct server_config, origins)},
         {"tokens", read_tokens, 0},
         {"limits", read_limits, 0},
+        {"always_show", schema_flag, offsetof(struct server_config, always_show)},
         {"capture", read_path, offsetof(struct server_config, capture)},
         {"keylog", read_path, offsetof(struct server_config, keylog)},
     };

@@ -98,7 +98,7 @@ nanos downlink_share(struct sfu_participant *p, nanos now)
         }
     }
     int64_t budget = (int64_t)((double)connection_target_bps(p->connection) * MEDIA_SHARE) - audio_bps;
-    layer_allocate(sfu->demands, count, budget, now - p->connected_at < YOUTH);
+    layer_allocate(sfu->demands, count, budget, sfu->always_show || now - p->connected_at < YOUTH);
     for (size_t i = 0; i < count; i++)
         subscription_want(sfu->demanding[i], sfu->demands[i].chosen, now);
     tell_wanted(p, layer_wanted_bps(sfu->demands, count) + audio_bps, now);

@@ -122,6 +122,7 @@ static bool start_sfu(struct server *server, struct error *error)
                                    .addresses = addresses,
                                    .address_count = server->address_count,
                                    .announced = announced,
+                                   .always_show = config->always_show,
                                    .certificate = server->certificate,
                                    .seed = random_seed(),
                                    .ntp_origin = live_world_ntp_origin(server->options.live),

@@ -62,6 +62,7 @@ struct server_config {
     struct server_texts origins;                              /* that browsers may come from; none: any */
     struct server_texts publish_tokens, play_tokens;          /* that WHIP and WHEP ask for; none: nothing */
     uint32_t room_limit, participant_limit, connection_limit; /* 0: 1,024, 100,000 and 10,000 */
+    bool always_show;                                         /* as sfu_config's */
     char capture[SERVER_PATH_CAP], keylog[SERVER_PATH_CAP];   /* "": none */
 };
 

@@ -62,6 +62,7 @@ static void report_sfu(const struct server *server, FILE *out)
     gauge(out, "sfu_participants", "Participants of SFU rooms.", sfu.participants);
     gauge(out, "sfu_publications", "Tracks that are published.", sfu.publications);
     gauge(out, "sfu_subscriptions", "Tracks that are forwarded to someone.", sfu.subscriptions);
+    gauge(out, "sfu_starved_videos", "Videos that a subscriber's downlink is too narrow for.", sfu.starved);
     counter(out, "sfu_received_packets", NULL, "SRTP packets received.", sfu.packets_received);
     counter(out, "sfu_received_bytes", "bytes", "SRTP bytes received.", sfu.bytes_received);
     counter(out, "sfu_sent_packets", NULL, "SRTP packets sent.", sfu.packets_sent);

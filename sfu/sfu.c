@@ -11,6 +11,7 @@
 #include "sfu/sfu_participant.h"
 #include "sfu/sfu_state.h"
 #include "sfu/sfu_stream.h"
+#include "sfu/subscription.h"
 
 /* A flush ends in the end: this is far beyond what a connection has to say at one instant. */
 enum { FLUSH_MAX = 100000 };
@@ -306,6 +307,7 @@ struct sfu *sfu_create(const struct sfu_config *config, struct error *error)
     }
     sfu->host = config->host;
     sfu->certificate = config->certificate;
+    sfu->always_show = config->always_show;
     sfu->ntp_origin = config->ntp_origin;
     sfu->network_latency = config->network_latency;
     sfu->keylog = config->keylog;
@@ -348,12 +350,26 @@ void sfu_destroy(struct sfu *sfu)
 
 struct address sfu_address(const struct sfu *sfu, size_t index) { return sfu->addresses[index]; }
 
+/* Videos that the participant wants to see, and for which its downlink has no room. */
+static uint64_t starved(const struct sfu_participant *p)
+{
+    const struct subscription *s;
+    uint64_t count = 0;
+    DL_FOREACH2(p->subscriptions, s, of_subscriber.next)
+    {
+        bool wants = s->stream != NULL && s->publication->kind != PUBLICATION_AUDIO && s->height > 0;
+        count += wants && s->wanted == LAYER_NONE && s->publication->layers[0].last_packet != NANOS_NEVER;
+    }
+    return count;
+}
+
 struct sfu_statistics sfu_statistics(const struct sfu *sfu)
 {
     struct sfu_statistics sum = sfu->statistics;
     sum.tcp_connections = sfu_streams_count(sfu->streams);
     for (const struct sfu_room *room = sfu->rooms; room != NULL; room = room->hh.next) {
         for (const struct sfu_participant *p = room->participants; p != NULL; p = p->in_room.next) {
+            sum.starved += starved(p);
             if (p->connection == NULL)
                 continue;
             struct connection_statistics statistics = connection_statistics(p->connection);

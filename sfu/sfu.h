@@ -33,6 +33,7 @@ struct sfu_config {
         *announced; /* what participants are told instead, one for each: behind a 1:1 NAT (port 0: the same); NULL: the
                                         addresses themselves, which then have to be reachable ones, not 0.0.0.0 */
     bool tcp;       /* listen for ICE-TCP as well, on the same addresses (RFC 6544) */
+    bool always_show; /* nobody goes without the smallest layer, however narrow his downlink seems */
     const struct certificate *certificate; /* must outlive the SFU */
     uint64_t seed;
     uint64_t ntp_origin;
@@ -79,6 +80,7 @@ void sfu_leave(struct sfu_participant *participant, nanos now);
 
 struct sfu_statistics {
     uint64_t participants, publications, subscriptions; /* now */
+    uint64_t starved;                                   /* videos that a downlink is too narrow for, now */
     uint64_t packets_received, bytes_received;          /* as connection_statistics' */
     uint64_t packets_sent, bytes_sent;                  /* likewise: the egress */
     uint64_t key_frames_requested;                      /* of publishers */

@@ -33,6 +33,7 @@ struct sfu {
     struct sfu_streams *streams;
     struct ice_candidate candidates[2 * TRANSPORT_SOCKETS_MAX]; /* the same for everyone: UDP's, then TCP's */
     size_t candidate_count;
+    bool always_show;
     uint64_t ntp_origin;
     struct histogram *network_latency;
     void (*keylog)(void *user, const char *line);

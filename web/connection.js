@@ -45,7 +45,7 @@ function layersFor(height) {
     { rid: 'f', scaleResolutionDownBy: 1, maxBitrate: 1_800_000 },
   ];
   if (height >= 540) return layers;
-  return height >= 270 ? layers.slice(1) : [{ maxBitrate: 300_000 }];
+  return height >= 270 ? layers.slice(1) : [{ maxBitrate: 150_000 }];
 }
 
 /**

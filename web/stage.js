@@ -91,13 +91,13 @@ export class Stage {
     this.off = new Map(); // roles that are muted, by peer
     this.pinned = null;
     this.speaker = null;
-    this.inSight = new Set(); // elements of tiles
+    this.outOfSight = new Set(); // elements of tiles, as far as the browser has told
     this.told = false; // the server says who speaks
     new ResizeObserver(() => this.arrange()).observe(element);
     this.sight = new IntersectionObserver((changes) => {
       for (const { target, isIntersecting } of changes) {
-        if (isIntersecting) this.inSight.add(target);
-        else this.inSight.delete(target);
+        if (isIntersecting) this.outOfSight.delete(target);
+        else this.outOfSight.add(target);
       }
       this.#settle();
     });
@@ -117,8 +117,8 @@ export class Stage {
     for (const track of tracks) {
       if (track.role === 'audio') continue;
       const element = this.tiles.get(`${track.role} ${track.peer}`)?.element;
-      const seen = element && this.inSight.has(element) && document.visibilityState === 'visible';
-      heights.set(track, seen ? Math.ceil((element.clientHeight * devicePixelRatio) / STEP) * STEP : 0);
+      const seen = element && !this.outOfSight.has(element) && document.visibilityState === 'visible';
+      heights.set(track, seen ? Math.max(1, Math.ceil((element.clientHeight * devicePixelRatio) / STEP)) * STEP : 0);
     }
     return heights;
   }
@@ -161,7 +161,7 @@ export class Stage {
       if (wanted.has(key)) continue;
       tile.show(null);
       this.sight.unobserve(tile.element);
-      this.inSight.delete(tile.element);
+      this.outOfSight.delete(tile.element);
       tile.element.remove();
       this.tiles.delete(key);
       if (this.pinned === key) this.pinned = null;

@@ -47,6 +47,7 @@ static void everything(void)
                          "origins: https://example.org\n"
                          "tokens: {publish: [one, two], play: ticket}\n"
                          "limits: {room: 10, participants: 20, connections: 30}\n"
+                         "always_show: yes\n"
                          "capture: c.pcapng\n"
                          "keylog: k.log\n",
                          &config, &error));
@@ -57,6 +58,7 @@ static void everything(void)
     CU_ASSERT_TRUE(is(&config.public_address, "203.0.113.7"));
     CU_ASSERT_STRING_EQUAL(config.certificate, "c.pem");
     CU_ASSERT_TRUE(config.tls_only);
+    CU_ASSERT_TRUE(config.always_show);
     CU_ASSERT_EQUAL(config.turn.port, 3479);
     CU_ASSERT_EQUAL(config.turn.tls_port, 443);
     CU_ASSERT_EQUAL_FATAL(config.turn.user_count, 2);

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "sfu/sfu_state.h"
 #include "tests/support/meeting.h"
 #include "tests/support/suite.h"
 
@@ -93,6 +94,22 @@ static void a_narrow_downlink_gets_lower_layers_and_recovers(void)
     meeting_run(meeting, 2 * NANOS_PER_S);
     CU_ASSERT_TRUE(seen(meeting, 0, 1, TRACK_VIDEO)->longest_gap < 150 * NANOS_PER_MS);
     CU_ASSERT_TRUE(seen(meeting, 0, 1, TRACK_VIDEO)->worst_latency_ms < 120);
+    meeting_close(meeting);
+}
+
+/* Two videos of 150 kbps at least don't fit; unless everyone is to be shown all the same. */
+static void who_goes_without_is_counted(void)
+{
+    struct meeting *meeting = meet(3);
+    meeting_run(meeting, 8 * NANOS_PER_S);
+    CU_ASSERT_EQUAL(sfu_statistics(meeting->sfu).starved, 0);
+    meeting->people[0].down.rate_bps = 200000;
+    meeting_run(meeting, 10 * NANOS_PER_S);
+    CU_ASSERT_TRUE(sfu_statistics(meeting->sfu).starved >= 1);
+    CU_ASSERT_TRUE(sfu_statistics(meeting->sfu).starved <= 2);
+    meeting->sfu->always_show = true;
+    meeting_run(meeting, NANOS_PER_S);
+    CU_ASSERT_EQUAL(sfu_statistics(meeting->sfu).starved, 0);
     meeting_close(meeting);
 }
 
@@ -282,6 +299,7 @@ void sfu_test(void)
     SUITE("sfu", {"everyone sees everyone", everyone_sees_everyone},
           {"the same seed gives the same bytes", the_same_seed_gives_the_same_bytes},
           {"a narrow downlink gets lower layers and recovers", a_narrow_downlink_gets_lower_layers_and_recovers},
+          {"who goes without is counted", who_goes_without_is_counted},
           {"each gets the best layer that fits", each_gets_the_best_layer_that_fits},
           {"loss is mended on each leg by itself", loss_is_mended_on_each_leg_by_itself},
           {"a late comer sees video at once", a_late_comer_sees_video_at_once},
