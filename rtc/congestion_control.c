@@ -91,6 +91,7 @@ struct congestion_control *congestion_control_create(const struct congestion_con
     }
     control->config = checked;
     control->probe_controller.periodic = checked.alr_probing;
+    control->probe_controller.layered = checked.layered;
     start(control, checked.start_bps, 0);
     return control;
 }

@@ -26,6 +26,7 @@ void probe_controller_reset(struct probe_controller *controller, int64_t start_b
 {
     *controller = (struct probe_controller){.last_id = controller->last_id,
                                             .periodic = controller->periodic,
+                                            .layered = controller->layered,
                                             .estimate_bps = start_bps,
                                             .max_bps = max_bps,
                                             .further_bps = INT64_MAX,
@@ -73,11 +74,14 @@ static void probe(struct probe_controller *controller, int64_t first_bps, int64_
     controller->further_bps = further ? (int64_t)(FURTHER_THRESHOLD * (double)last) : INT64_MAX;
 }
 
+/* Less is sent than could be: the estimate can't grow by itself, as it rests on what has arrived. */
 static nanos periodic_at(const struct probe_controller *controller)
 {
-    if (!controller->periodic || !controller->application_limited)
-        return NANOS_NEVER;
-    return nanos_max(controller->limited_since, controller->probed) + PERIODIC_INTERVAL;
+    if (controller->layered && controller->estimate_bps < controller->allocated_bps)
+        return nanos_max(controller->dropped, controller->probed) + PERIODIC_INTERVAL;
+    if (controller->periodic && controller->application_limited)
+        return nanos_max(controller->limited_since, controller->probed) + PERIODIC_INTERVAL;
+    return NANOS_NEVER;
 }
 
 void probe_controller_process(struct probe_controller *controller, nanos now)

@@ -1,7 +1,9 @@
 /* When to probe, and at which rates: at the start with 3 and 6 times the start rate, then twice what the last probe
  * found as long as it found 70 % of what it tried; when the maximum rises; when the application may use more while it
  * is limited; every 5 s in application-limited regions, if asked to; and after a drop by a third in such a region, back
- * to 85 % of what there was. Like libwebrtc's ProbeController. */
+ * to 85 % of what there was. Like libwebrtc's ProbeController. Beyond it, where
+ * what is sent comes in steps: every 5 s while the estimate is below what the application could use. An SFU that had to
+ * stop videos sends too little for the estimate to grow by itself. */
 #ifndef CONFAB_RTC_PROBE_CONTROLLER_H
 #define CONFAB_RTC_PROBE_CONTROLLER_H
 
@@ -38,7 +40,8 @@ enum probe_state {
 struct probe_controller {
     enum probe_state state;
     enum probe_limit limit;
-    bool periodic;
+    bool periodic; /* kept by a reset, as is the next */
+    bool layered;
     bool application_limited;
     nanos limited_since;
     nanos limited_until; /* end of the last application-limited region; -NANOS_NEVER for none */

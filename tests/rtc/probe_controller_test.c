@@ -82,6 +82,25 @@ static void probes_after_a_drop(void)
     }
 }
 
+static void probes_while_there_is_too_little_for_a_step(void)
+{
+    struct probe_controller controller = started();
+    nanos step = 5 * NANOS_PER_S;
+    controller.layered = true;
+    probe_controller_process(&controller, 2 * NANOS_PER_S); /* the first probes found nothing */
+    probe_controller_set_allocated(&controller, 4 * START, 3 * NANOS_PER_S);
+    probe_controller_set_estimate(&controller, START / 3, PROBE_LIMIT_NONE, 4 * NANOS_PER_S); /* a drop */
+    CU_ASSERT_EQUAL(probe_controller_deadline(&controller), 4 * NANOS_PER_S + step);
+    probe_controller_process(&controller, 4 * NANOS_PER_S + step);
+    CU_ASSERT_EQUAL(taken(&controller), 2 * (START / 3));
+    probe_controller_set_estimate(&controller, 2 * (START / 3), PROBE_LIMIT_NONE, 10 * NANOS_PER_S);
+    CU_ASSERT_EQUAL(taken(&controller), 4 * (START / 3)); /* there was more: on at once */
+    probe_controller_process(&controller, 12 * NANOS_PER_S);
+    CU_ASSERT_EQUAL(probe_controller_deadline(&controller), 10 * NANOS_PER_S + step);
+    probe_controller_set_estimate(&controller, 4 * START, PROBE_LIMIT_NONE, 12 * NANOS_PER_S);
+    CU_ASSERT_EQUAL(probe_controller_deadline(&controller), NANOS_NEVER); /* enough for all */
+}
+
 static void probes_for_allocation(void)
 {
     struct probe_controller controller = started();
@@ -98,5 +117,6 @@ void probe_controller_test(void)
 {
     SUITE("probe_controller", {"probes further", probes_further}, {"stops waiting", stops_waiting},
           {"probes periodically", probes_periodically}, {"probes after a drop", probes_after_a_drop},
+          {"probes while there is too little for a step", probes_while_there_is_too_little_for_a_step},
           {"probes for allocation", probes_for_allocation});
 }
