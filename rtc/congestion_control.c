@@ -221,6 +221,9 @@ static void update_delay_based(struct congestion_control *control, struct delay_
     struct rate_control *rate = &control->rate_control;
     int64_t acknowledged = acknowledged_bitrate_bps(&control->acknowledged);
     enum bandwidth_usage usage = outcome->full ? BANDWIDTH_OVERUSED : control->trendline.usage;
+    /* What is sent confirms the rate as it is: a probe may only raise it. */
+    if (control->config.layered && !control->alr.limited && outcome->probe_bps < rate->bps)
+        outcome->probe_bps = 0;
     if (usage == BANDWIDTH_OVERUSED) {
         outcome->probe_bps = 0;
         outcome->recovered = false;

@@ -8,6 +8,7 @@
 #define FURTHER_THRESHOLD 0.7
 #define PERIODIC_SCALE 2
 #define PERIODIC_INTERVAL (5 * NANOS_PER_S)
+#define PATIENCE_MAX (40 * NANOS_PER_S)
 #define ALLOCATED_SCALE 2
 #define RECOVERING_SCALE 1.5
 #define RESULT_TIMEOUT (1 * NANOS_PER_S)
@@ -30,6 +31,7 @@ void probe_controller_reset(struct probe_controller *controller, int64_t start_b
                                             .estimate_bps = start_bps,
                                             .max_bps = max_bps,
                                             .further_bps = INT64_MAX,
+                                            .patience = PERIODIC_INTERVAL,
                                             .limited_until = LONG_AGO,
                                             .dropped = now,
                                             .drop_probed = now,
@@ -74,11 +76,17 @@ static void probe(struct probe_controller *controller, int64_t first_bps, int64_
     controller->further_bps = further ? (int64_t)(FURTHER_THRESHOLD * (double)last) : INT64_MAX;
 }
 
+/* Too little for the next step? */
+static bool falls_short(const struct probe_controller *controller)
+{
+    return controller->layered && controller->estimate_bps < controller->allocated_bps;
+}
+
 /* Less is sent than could be: the estimate can't grow by itself, as it rests on what has arrived. */
 static nanos periodic_at(const struct probe_controller *controller)
 {
-    if (controller->layered && controller->estimate_bps < controller->allocated_bps)
-        return nanos_max(controller->dropped, controller->probed) + PERIODIC_INTERVAL;
+    if (falls_short(controller) && !controller->application_limited)
+        return nanos_max(controller->dropped, controller->probed) + controller->patience;
     if (controller->periodic && controller->application_limited)
         return nanos_max(controller->limited_since, controller->probed) + PERIODIC_INTERVAL;
     return NANOS_NEVER;
@@ -93,6 +101,8 @@ void probe_controller_process(struct probe_controller *controller, nanos now)
         controller->further_bps = INT64_MAX;
     }
     if (controller->state == PROBE_DONE && now >= periodic_at(controller)) {
+        if (falls_short(controller))
+            controller->patience = nanos_min(2 * controller->patience, PATIENCE_MAX);
         probe(controller, PERIODIC_SCALE * controller->estimate_bps, 0, true, now);
         controller->probed = now; /* also when it was no time for it: ask again in one interval */
     }
@@ -131,6 +141,7 @@ void probe_controller_set_estimate(struct probe_controller *controller, int64_t 
     controller->limit = limit;
     if ((double)bps < DROP_THRESHOLD * (double)controller->estimate_bps) {
         controller->dropped = now;
+        controller->patience = PERIODIC_INTERVAL;
         controller->before_drop_bps = controller->estimate_bps;
     }
     controller->estimate_bps = bps;

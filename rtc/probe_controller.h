@@ -2,8 +2,8 @@
  * found as long as it found 70 % of what it tried; when the maximum rises; when the application may use more while it
  * is limited; every 5 s in application-limited regions, if asked to; and after a drop by a third in such a region, back
  * to 85 % of what there was. Like libwebrtc's ProbeController. Beyond it, where
- * what is sent comes in steps: every 5 s while the estimate is below what the application could use. An SFU that had to
- * stop videos sends too little for the estimate to grow by itself. */
+ * what is sent comes in steps: 5, 10, 20 and then each 40 s after a drop while the estimate is below what the application
+ * could use. An SFU that had to stop videos sends too little for the estimate to grow by itself. */
 #ifndef CONFAB_RTC_PROBE_CONTROLLER_H
 #define CONFAB_RTC_PROBE_CONTROLLER_H
 
@@ -51,6 +51,7 @@ struct probe_controller {
     int64_t further_bps; /* a result above this is followed up */
     int64_t before_drop_bps;
     nanos dropped;
+    nanos patience; /* until the next probe while the estimate falls short */
     nanos drop_probed;
     nanos probed;
     uint32_t last_id;
