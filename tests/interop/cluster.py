@@ -90,7 +90,7 @@ with tempfile.TemporaryDirectory() as scratch:
                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
         url = next((line.split()[1] for line in serve.stdout if line.split()[:1] == ["rooms"]), "ws://none")
-        status, error = run(confab, "load", "confab+" + url, "--clients", "12", "--rooms", "3", "--duration", "4s",
+        status, error = run(confab, "load", "confab+" + url, "--clients", "12", "--rooms", "3", "--duration", "10s",
                             "--audio-only", "--rate", "50/s", "--out", path("load"), "--quiet", processes=2)
         check("two processes put a load on a server", status in (0, 3), f"{status} {error}")
         with open(path("load", "result.json"), encoding="utf-8") as file:
