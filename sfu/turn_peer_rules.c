@@ -130,6 +130,10 @@ static bool is_relay_address(const struct turn_peer_rules *rules, const struct a
 
 bool turn_peer_rules_only_relays(const struct turn_peer_rules *rules, const struct address *peer)
 {
+    for (size_t i = 0; i < rules->range_count; i++) {
+        if (in_range(&rules->ranges[i], peer))
+            return false; /* the operator has decided */
+    }
     return is_relay_address(rules, peer) && !is_service(rules, peer, true);
 }
 

@@ -82,7 +82,7 @@ struct turn_server_config {
 
     /* Peers: the first range that holds the address decides; then its scope: global ones and those whose bit
      * (1u << enum address_scope) is set here are allowed. The server's own addresses are refused, but for ports that
-     * are relays at the moment, so that two of its clients can reach each other. */
+     * are relays at the moment, so that two of its clients can reach each other; a range that allows them means all ports. */
     const struct turn_peer_range *peer_ranges;
     size_t peer_range_count;
     uint32_t allowed_scopes;

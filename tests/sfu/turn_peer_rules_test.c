@@ -34,6 +34,18 @@ static void a_service_of_this_machine(void)
         CU_ASSERT_EQUAL(turn_peer_rules_permit(&rules, &cases[i].peer), cases[i].permitted);
         CU_ASSERT_EQUAL(turn_peer_rules_send(&rules, &cases[i].peer), cases[i].sent);
     }
+    const struct address port_of_relays = address_ipv4(10, 0, 0, 1, 50000);
+    CU_ASSERT_TRUE(turn_peer_rules_only_relays(&rules, &port_of_relays));
+    CU_ASSERT_FALSE(turn_peer_rules_only_relays(&rules, &services[0]));
+    turn_peer_rules_clear(&rules);
+    /* Who allows the server's own addresses means all of their ports. */
+    const struct turn_peer_range range = {address_ipv4(10, 0, 0, 0, 0), address_ipv4(10, 0, 0, 255, 0), true};
+    struct turn_server_config open = config;
+    open.peer_ranges = &range;
+    open.peer_range_count = 1;
+    CU_ASSERT_TRUE_FATAL(turn_peer_rules_init(&rules, &open, &error));
+    CU_ASSERT_FALSE(turn_peer_rules_only_relays(&rules, &port_of_relays));
+    CU_ASSERT_TRUE(turn_peer_rules_send(&rules, &port_of_relays));
     turn_peer_rules_clear(&rules);
     wire_world_destroy(wire);
 }
