@@ -100,15 +100,6 @@ void Socket::PersistTimeout()
         m_persistEvent = ns3::Simulator::Schedule(m_persistTimeout, [this] { PersistTimeout(); });
 }
 
-int Socket::Send(Ptr<ns3::Packet> data, uint32_t flags)
-{
-    ns3::SequenceNumber32 end = m_txBuffer->TailSequence() + data->GetSize();
-    int sent = TcpSocketBase::Send(data, flags);
-    if (sent > 0)
-        message_ends_.push_back(end);
-    return sent;
-}
-
 /* For ns-3, bytes that came before their turn are unread as well, though nobody could have read them: it would reset the
  * connection, and what is still on its way to the other side would be lost. */
 int Socket::Close()
@@ -119,9 +110,8 @@ int Socket::Close()
     return m_closeOnEmpty ? 0 : DoClose();
 }
 
-/* Whoever reads a capture message by message, as tshark does, finds messages malformed when what was sent twice was cut
- * differently, or begins within a message. So a segment has whole messages, if they fit, as Linux has it with MSG_EOR, and
- * what is sent again is cut where it was, as Linux does; ns-3 joins a segment with the beginning of the next. */
+/* What is sent again is cut where it was, as Linux does; ns-3 would join a segment with the beginning of the next, and whoever
+ * reads a capture message by message, as tshark does, would find messages malformed. */
 uint32_t Socket::SendDataPacket(ns3::SequenceNumber32 seq, uint32_t maxSize, bool withAck)
 {
     while (!segment_ends_.empty() && segment_ends_.front() <= m_txBuffer->HeadSequence())
@@ -130,11 +120,6 @@ uint32_t Socket::SendDataPacket(ns3::SequenceNumber32 seq, uint32_t maxSize, boo
         auto end = std::upper_bound(segment_ends_.begin(), segment_ends_.end(), seq);
         return TcpSocketBase::SendDataPacket(seq, std::min(maxSize, static_cast<uint32_t>(*end - seq)), withAck);
     }
-    while (!message_ends_.empty() && message_ends_.front() <= seq)
-        message_ends_.pop_front();
-    auto beyond = std::upper_bound(message_ends_.begin(), message_ends_.end(), seq + maxSize);
-    if (beyond != message_ends_.begin())
-        maxSize = static_cast<uint32_t>(*std::prev(beyond) - seq);
     uint32_t sent = TcpSocketBase::SendDataPacket(seq, maxSize, withAck);
     if (sent > 0)
         segment_ends_.push_back(seq + sent);

@@ -26,7 +26,6 @@ class Socket final : public ns3::TcpSocketBase
     Socket();
     Socket(const Socket &other);
 
-    int Send(ns3::Ptr<ns3::Packet> data, uint32_t flags) override;
     int Close() override;
     void reset();
     /* A segment for it, IP header and all; the packet stays the caller's. */
@@ -51,9 +50,8 @@ class Socket final : public ns3::TcpSocketBase
   private:
     uint32_t send_window() const;
 
-    /* In order: where what was given to Send ended, of what is not sent yet; and where the segments that are not
-     * acknowledged ended when they were first sent. */
-    std::deque<ns3::SequenceNumber32> message_ends_, segment_ends_;
+    /* Where the segments that are not acknowledged ended when they were first sent, in order. */
+    std::deque<ns3::SequenceNumber32> segment_ends_;
 
   public:
     TcpStack *stack = nullptr;
