@@ -1,24 +1,9 @@
 #include "loadgen/generator.h"
 
 #include <stdio.h>
-#include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
-static nanos monotonic(void)
-{
-    struct timespec at;
-    clock_gettime(CLOCK_MONOTONIC, &at);
-    return at.tv_sec * NANOS_PER_S + at.tv_nsec;
-}
-
-static nanos cpu_time(void)
-{
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    return (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * NANOS_PER_S +
-           (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * NANOS_PER_US;
-}
+#include "loadgen/process_time.h"
 
 /* What is in memory now. */
 static uint64_t resident_bytes(void)
@@ -38,8 +23,8 @@ void generator_begin(struct generator *generator, struct live_world *live)
     *generator = (struct generator){.live = live, .cores = sysconf(_SC_NPROCESSORS_ONLN)};
     if (generator->cores < 1)
         generator->cores = 1;
-    generator->began = generator->last = monotonic();
-    generator->cpu_began = generator->cpu_last = cpu_time();
+    generator->began = generator->last = process_time_now();
+    generator->cpu_began = generator->cpu_last = process_time_cpu();
     generator->memory_before = resident_bytes();
     live_world_take_lag(live);
 }
@@ -68,8 +53,8 @@ static void judge(const struct generator *generator, struct result *result)
 void generator_second(struct generator *generator, nanos late, struct load_sample *sample, struct result *result,
                       struct load_result *load)
 {
-    nanos now = monotonic();
-    nanos cpu = cpu_time();
+    nanos now = process_time_now();
+    nanos cpu = process_time_cpu();
     nanos lag = nanos_max(live_world_take_lag(generator->live), late);
     uint64_t memory = resident_bytes();
     double wall = nanos_to_s(now - generator->last);

@@ -1,10 +1,9 @@
 #include "loadgen/venue.h"
 
 #include <stdlib.h>
-#include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "loadgen/process_time.h"
 #include "rtc/ntp.h"
 #include "sim/sim_world.h"
 #include "sim/virtual_clock.h"
@@ -17,21 +16,6 @@ struct venue {
     nanos cpu_before;
 };
 
-static nanos monotonic(void)
-{
-    struct timespec at;
-    clock_gettime(CLOCK_MONOTONIC, &at);
-    return at.tv_sec * NANOS_PER_S + at.tv_nsec;
-}
-
-static nanos cpu_time(void)
-{
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    return (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * NANOS_PER_S +
-           (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * NANOS_PER_US;
-}
-
 struct venue *venue_open(const struct venue_config *config, struct error *error)
 {
     struct venue *venue = calloc(1, sizeof *venue);
@@ -39,8 +23,8 @@ struct venue *venue_open(const struct venue_config *config, struct error *error)
         error_set(error, ERROR_SYSTEM, "out of memory");
         return NULL;
     }
-    venue->opened = monotonic();
-    venue->cpu_before = cpu_time();
+    venue->opened = process_time_now();
+    venue->cpu_before = process_time_cpu();
     if (config->world == SCENARIO_SIM) {
         const struct sim_world_config sim = {.seed = config->seed, .core_delay = config->core_delay};
         venue->sim = sim_world_create(&sim, error);
@@ -103,8 +87,8 @@ struct venue_health venue_health(const struct venue *venue)
         return (struct venue_health){0};
     const struct live_statistics *statistics = live_world_statistics(venue->live);
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    double whole = nanos_to_s(monotonic() - venue->opened) * (double)(cores > 0 ? cores : 1);
-    return (struct venue_health){.cpu = nanos_to_s(cpu_time() - venue->cpu_before) / whole,
+    double whole = nanos_to_s(process_time_now() - venue->opened) * (double)(cores > 0 ? cores : 1);
+    return (struct venue_health){.cpu = nanos_to_s(process_time_cpu() - venue->cpu_before) / whole,
                                  .lag_max = statistics->timer_lag_max,
                                  .drops = statistics->udp_overflowed + statistics->udp_would_block +
                                           statistics->sockets_refused};
