@@ -20,8 +20,9 @@
 #include <ns3/simulator.h>
 #include <ns3/tcp-cubic.h>
 #include <ns3/tcp-l4-protocol.h>
-#include <ns3/tcp-prr-recovery.h>
 #include <ns3/tcp-tx-buffer.h>
+
+#include "sim/ns3c/tcp_recovery.h"
 
 using namespace ns3c;
 using ns3::Ptr;
@@ -100,6 +101,15 @@ void Socket::PersistTimeout()
         m_persistEvent = ns3::Simulator::Schedule(m_persistTimeout, [this] { PersistTimeout(); });
 }
 
+int Socket::Send(Ptr<ns3::Packet> data, uint32_t flags)
+{
+    ns3::SequenceNumber32 end = m_txBuffer->TailSequence() + data->GetSize();
+    int sent = TcpSocketBase::Send(data, flags);
+    if (sent > 0)
+        message_ends_.push_back(end);
+    return sent;
+}
+
 /* For ns-3, bytes that came before their turn are unread as well, though nobody could have read them: it would reset the
  * connection, and what is still on its way to the other side would be lost. */
 int Socket::Close()
@@ -110,20 +120,55 @@ int Socket::Close()
     return m_closeOnEmpty ? 0 : DoClose();
 }
 
-/* What is sent again is cut where it was, as Linux does; ns-3 would join a segment with the beginning of the next, and whoever
- * reads a capture message by message, as tshark does, would find messages malformed. */
+/* Each acknowledgement of something new restarts the timer (RFC 6298, section 5.3). ns-3 has only the first one in a
+ * recovery do so. */
+void Socket::NewAck(const ns3::SequenceNumber32 &ack, bool) { TcpSocketBase::NewAck(ack, true); }
+
+/* Whoever reads a capture message by message, as tshark does, finds messages malformed when what was sent twice was cut
+ * differently, or when what overtook a lost segment begins within a message. So a segment has whole messages, if they fit,
+ * as Linux has it with MSG_EOR, and what is sent again is cut where it was, as Linux does; ns-3 joins a segment with the
+ * beginning of the next. How much of `max` bytes from `seq` on the next segment takes. */
+uint32_t Socket::cut(ns3::SequenceNumber32 seq, uint32_t max) const
+{
+    if (!segment_ends_.empty() && seq < segment_ends_.back())
+        return std::min(
+            max, static_cast<uint32_t>(*std::upper_bound(segment_ends_.begin(), segment_ends_.end(), seq) - seq));
+    auto beyond = std::upper_bound(message_ends_.begin(), message_ends_.end(), seq + max);
+    return beyond != message_ends_.begin() && *std::prev(beyond) > seq ? static_cast<uint32_t>(*std::prev(beyond) - seq)
+                                                                       : max;
+}
+
 uint32_t Socket::SendDataPacket(ns3::SequenceNumber32 seq, uint32_t maxSize, bool withAck)
 {
     while (!segment_ends_.empty() && segment_ends_.front() <= m_txBuffer->HeadSequence())
         segment_ends_.pop_front();
-    if (!segment_ends_.empty() && seq < segment_ends_.back()) {
-        auto end = std::upper_bound(segment_ends_.begin(), segment_ends_.end(), seq);
-        return TcpSocketBase::SendDataPacket(seq, std::min(maxSize, static_cast<uint32_t>(*end - seq)), withAck);
-    }
-    uint32_t sent = TcpSocketBase::SendDataPacket(seq, maxSize, withAck);
-    if (sent > 0)
+    /* Whenever a recovery has moved on by a segment, ns-3 sends the next one, though it may be on its way already. */
+    if (m_tcb->m_congState == ns3::TcpSocketState::CA_RECOVERY && seq == m_txBuffer->HeadSequence() &&
+        m_txBuffer->IsHeadRetransmitted())
+        return cut(seq, maxSize);
+    uint32_t sent = TcpSocketBase::SendDataPacket(seq, cut(seq, maxSize), withAck);
+    if (sent > 0 && (segment_ends_.empty() || segment_ends_.back() < seq + sent))
         segment_ends_.push_back(seq + sent);
+    while (!message_ends_.empty() && message_ends_.front() <= seq + sent)
+        message_ends_.pop_front();
     return sent;
+}
+
+/* ns-3 sends nothing more into less than a whole segment's room, but what is next may be smaller: after a time-out, when
+ * there is room for one segment alone, a voice's few bytes would go out once in a round trip. And with nothing lost or new
+ * to send, it would send again what is on its way. */
+uint32_t Socket::AvailableWindow() const
+{
+    const uint32_t room = TcpSocketBase::AvailableWindow();
+    const uint32_t segment = m_tcb->m_segmentSize;
+    const bool recovers = m_tcb->m_congState == ns3::TcpSocketState::CA_RECOVERY;
+    ns3::SequenceNumber32 next, end;
+    if (room == 0 || (room >= segment && !recovers))
+        return room;
+    if (!m_txBuffer->NextSeg(&next, &end, false))
+        return 0;
+    bool fits = cut(next, std::min(segment, m_txBuffer->SizeFromSequence(next))) <= room;
+    return fits ? std::max(room, segment) : room;
 }
 
 void Socket::CompleteFork(Ptr<ns3::Packet> packet, const ns3::TcpHeader &header, const ns3::Address &from,
@@ -315,7 +360,7 @@ Ptr<Socket> TcpStack::make_socket(const ns3c_address &local, ns3c_error *error)
     socket->SetTcp(tcp);
     socket->SetRtt(ns3::CreateObject<ns3::RttMeanDeviation>());
     socket->SetCongestionControlAlgorithm(ns3::CreateObject<ns3::TcpCubic>());
-    socket->SetRecoveryAlgorithm(ns3::CreateObject<ns3::TcpPrrRecovery>());
+    socket->SetRecoveryAlgorithm(ns3::CreateObject<Recovery>());
     socket->SetAttribute("SegmentSize", ns3::UintegerValue(segment_size(local.family)));
     socket->SetAttribute("SndBufSize", ns3::UintegerValue(SEND_BUFFER));
     socket->SetAttribute("RcvBufSize", ns3::UintegerValue(RECEIVE_BUFFER));

@@ -26,6 +26,7 @@ class Socket final : public ns3::TcpSocketBase
     Socket();
     Socket(const Socket &other);
 
+    int Send(ns3::Ptr<ns3::Packet> data, uint32_t flags) override;
     int Close() override;
     void reset();
     /* A segment for it, IP header and all; the packet stays the caller's. */
@@ -46,12 +47,16 @@ class Socket final : public ns3::TcpSocketBase
                       const ns3::Address &to) override;
     void PersistTimeout() override;
     uint32_t SendDataPacket(ns3::SequenceNumber32 seq, uint32_t maxSize, bool withAck) override;
+    void NewAck(const ns3::SequenceNumber32 &ack, bool resetRTO) override;
+    uint32_t AvailableWindow() const override;
 
   private:
     uint32_t send_window() const;
+    uint32_t cut(ns3::SequenceNumber32 seq, uint32_t max) const;
 
-    /* Where the segments that are not acknowledged ended when they were first sent, in order. */
-    std::deque<ns3::SequenceNumber32> segment_ends_;
+    /* In order: where what was given to Send ended, of what is not sent yet; and where the segments that are not
+     * acknowledged ended when they were first sent. */
+    std::deque<ns3::SequenceNumber32> message_ends_, segment_ends_;
 
   public:
     TcpStack *stack = nullptr;

@@ -350,6 +350,111 @@ static void it_repeats(void)
     CU_ASSERT_NOT_EQUAL(first[0], first[1]);
 }
 
+/* --- live media ------------------------------------------------------------------------------------------------------------ */
+
+enum { MESSAGE_SMALL = 60, MESSAGE_LARGE = 1100, MESSAGES = 200, BURST = 6 };
+
+/* Sends a message every 10 ms, small and large ones in turns, which begin with the time; the other end notes how old the
+ * oldest was when it came. */
+struct voice {
+    struct network *network;
+    struct ns3c_tcp *tcp;
+    struct ns3c_timer *timer;
+    size_t sent;
+    uint8_t read[MESSAGE_LARGE];
+    size_t read_len;
+    size_t received;
+    ns3c_nanos oldest;
+};
+
+static size_t message_len(size_t number) { return number % 2 == 0 ? MESSAGE_SMALL : MESSAGE_LARGE; }
+
+static void speak(void *context, ns3c_nanos now)
+{
+    struct voice *voice = context;
+    uint8_t message[MESSAGE_LARGE] = {0};
+    memcpy(message, &now, sizeof now);
+    voice->network->api->tcp_send(voice->tcp, message, message_len(voice->sent++));
+    if (voice->sent < MESSAGES)
+        voice->network->api->timer_set(voice->timer, now + 10 * MS);
+}
+
+static void voice_connected(void *context, struct ns3c_tcp *tcp, ns3c_nanos now)
+{
+    struct voice *voice = context;
+    (void)tcp;
+    voice->network->api->timer_set(voice->timer, now);
+}
+
+static void voice_received(void *context, struct ns3c_tcp *tcp, const uint8_t *data, size_t len, ns3c_nanos now)
+{
+    struct voice *voice = context;
+    (void)tcp;
+    for (size_t i = 0; i < len; i++) {
+        voice->read[voice->read_len++] = data[i];
+        if (voice->read_len < message_len(voice->received))
+            continue;
+        ns3c_nanos at;
+        memcpy(&at, voice->read, sizeof at);
+        voice->oldest = now - at > voice->oldest ? now - at : voice->oldest;
+        voice->received++;
+        voice->read_len = 0;
+    }
+}
+
+static void voice_ended(void *context, struct ns3c_tcp *tcp, enum ns3c_tcp_end how, ns3c_nanos now)
+{
+    (void)context, (void)tcp, (void)how, (void)now;
+}
+
+static const struct ns3c_tcp_callbacks voice_callbacks = {voice_connected, voice_received, NULL, voice_ended};
+
+static void voice_accepted(void *context, struct ns3c_tcp *tcp, ns3c_nanos now)
+{
+    struct voice *voice = context;
+    (void)now;
+    voice->network->api->tcp_adopt(tcp, &voice_callbacks, voice);
+}
+
+/* Loses the 50th to 55th segment that carries bytes upwards, and counts those. */
+static enum ns3c_verdict lose_a_burst(void *context, enum ns3c_direction direction, struct ns3c_packet *packet,
+                                      ns3c_nanos now)
+{
+    unsigned *segments = context;
+    (void)now;
+    if (direction == NS3C_DOWN || packet->payload_len == 0)
+        return NS3C_PASS;
+    ++*segments;
+    return *segments >= 50 && *segments < 50 + BURST ? NS3C_DROP : NS3C_PASS;
+}
+
+/* What was lost in a row is sent again in one round trip of 60 ms, not one piece in each; and nothing else is. */
+static void a_burst_costs_one_round_trip(void)
+{
+    struct network network = network_open(11);
+    unsigned segments = 0;
+    struct ns3c_address own = network_address("192.0.2.1");
+    struct ns3c_attachment_config config = {.addresses = &own, .address_count = 1};
+    struct ns3c_link link = {.delay = 30 * MS};
+    struct ns3c_router *box = network.api->router_create(network.site, "box", &config, lose_a_burst, &segments, NULL);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(box);
+    struct ns3c_host *a = network_host(&network, box, "192.0.2.1", NULL);
+    struct ns3c_host *b = network_host(&network, network.site, "192.0.2.2", &link);
+    struct ns3c_address at = network_address("192.0.2.2:80");
+    struct voice ends[2] = {{.network = &network}, {.network = &network}};
+    ends[0].timer = network.api->timer_create(network.sim, speak, &ends[0]);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(network.api->tcp_listen(b, &at, voice_accepted, &ends[1], NULL));
+    ends[0].tcp = network.api->tcp_connect(a, NULL, &at, &voice_callbacks, &ends[0], NULL);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(ends[0].tcp);
+    network_run(&network, 5 * SECOND);
+    CU_ASSERT_EQUAL(ends[1].received, MESSAGES);
+    CU_ASSERT_EQUAL(segments, MESSAGES + BURST);
+    /* Six messages of 10 ms and three more that tell of them; their way there, back and there again. */
+    CU_ASSERT_TRUE(ends[1].oldest >= (60 + 30) * MS);
+    CU_ASSERT_TRUE(ends[1].oldest <= (60 + 30 + 90 + 10) * MS);
+    network_close(&network);
+}
+
 void ns3c_tcp_test(void)
 {
     if (CONFAB_SIM)
@@ -357,5 +462,6 @@ void ns3c_tcp_test(void)
               {"bytes arrive whole over lossy IPv6", bytes_arrive_whole_over_lossy_ipv6},
               {"it works through a NAT", it_works_through_a_nat}, {"its end is told", its_end_is_told},
               {"closing sends what waits", closing_sends_what_waits},
-              {"the local address can be chosen", the_local_address_can_be_chosen}, {"it repeats", it_repeats});
+              {"the local address can be chosen", the_local_address_can_be_chosen}, {"it repeats", it_repeats},
+              {"a burst of losses costs one round trip", a_burst_costs_one_round_trip});
 }
