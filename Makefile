@@ -79,6 +79,7 @@ help:
 	@echo 'make bench     every benchmark; make bench-NAME for one: $(BENCHES)'
 	@echo 'make fidelity  one scenario in both worlds, simulated and live: docs/fidelity.md'
 	@echo 'make clips     what synthetic participants show and say, anew: peer/clips'
+	@echo 'make pictures  those in the README, anew: docs/pictures'
 	@echo 'make install   binary, library and headers under PREFIX (/usr/local)'
 
 # --- building ---------------------------------------------------------------------------------------------------------
@@ -181,6 +182,11 @@ interop: packages
 browser: packages
 	@$(MAKE) $(JOBS) --no-print-directory confab $(BUILD)/browser/package.json
 	node tests/browser/run.mjs $(BUILD)/confab $(BUILD)/browser
+
+.PHONY: pictures
+pictures: packages
+	@$(MAKE) $(JOBS) --no-print-directory confab $(BUILD)/browser/package.json
+	node docs/pictures/make.mjs ./confab $(BUILD)/browser
 
 $(BUILD)/browser/package.json: tests/browser/package.json
 	@mkdir -p $(@D)
