@@ -122,6 +122,7 @@ void adapter_http(struct adapter_client *client, const struct http_fetch_request
     struct http_fetch_request fetch = *given;
     struct client_request *request = calloc(1, sizeof *request);
     fetch.verify = client->common->plan->verify;
+    fetch.hold = live_host_request_delay(client->host);
     if (fetch.url == NULL && expand(client, &url, &error))
         fetch.url = web_url_format(&url, text);
     if (request != NULL && fetch.url != NULL) {

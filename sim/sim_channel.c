@@ -66,12 +66,7 @@ static nanos path_delay(const struct world_host *from, const struct world_host *
 {
     const struct sim_lan *up = from->lan;
     const struct sim_lan *down = to->lan;
-    nanos delay = up->up.delay + from->sim->delays[up->site][down->site] + down->down.delay;
-    if (up->up.rate_bps > 0)
-        delay += link_serialization(up->up.rate_bps, len);
-    if (down->down.rate_bps > 0)
-        delay += link_serialization(down->down.rate_bps, len);
-    return delay;
+    return link_idle_delay(&up->up, len) + from->sim->delays[up->site][down->site] + link_idle_delay(&down->down, len);
 }
 
 static void timer_set(struct world_channel *channel, nanos at)

@@ -26,6 +26,7 @@ struct http_fetch {
     void *user;
     uv_timer_t timer; /* the request is freed when it is closed */
     nanos timeout;
+    nanos hold;
     bool starting; /* in http_fetch */
     bool over;     /* `done` was called, or never will be */
     bool verify, redirected_by_get;
@@ -154,18 +155,8 @@ static void follow(struct http_fetch *fetch)
 
 /* --- what libwebsockets says -------------------------------------------------------------------------------------------- */
 
-/* The answer is here, all of it. */
-static void complete(struct http_fetch *fetch)
+static void tell(struct http_fetch *fetch)
 {
-    fetch->connection->fetch = NULL;
-    fetch->connection = NULL;
-    if (is_redirect(fetch->status) && fetch->answer_headers[LOCATION] != NULL) {
-        if (fetch->redirects == HTTP_FETCH_REDIRECTS_MAX)
-            fail(fetch, "redirected too often");
-        else
-            follow(fetch);
-        return;
-    }
     const struct http_fetch_response response = {
         .status = fetch->status,
         .url = &fetch->url,
@@ -178,8 +169,29 @@ static void complete(struct http_fetch *fetch)
         .body = fetch->answer != NULL ? fetch->answer : "",
         .body_len = fetch->answer_len,
     };
-    fetch->done(fetch->user, &response, NULL, web_now(fetch->web));
+    if (!fetch->web->closing)
+        fetch->done(fetch->user, &response, NULL, web_now(fetch->web));
     end(fetch);
+}
+
+static void held_long_enough(uv_timer_t *timer) { tell(timer->data); }
+
+/* The answer is here, all of it. */
+static void complete(struct http_fetch *fetch)
+{
+    fetch->connection->fetch = NULL;
+    fetch->connection = NULL;
+    if (is_redirect(fetch->status) && fetch->answer_headers[LOCATION] != NULL) {
+        if (fetch->redirects == HTTP_FETCH_REDIRECTS_MAX)
+            fail(fetch, "redirected too often");
+        else
+            follow(fetch);
+        return;
+    }
+    if (fetch->hold > 0)
+        uv_timer_start(&fetch->timer, held_long_enough, (uint64_t)(fetch->hold / NANOS_PER_MS), 0);
+    else
+        tell(fetch);
 }
 
 static bool append_header(struct lws *wsi, const char *name, const char *value, unsigned char **at, unsigned char *end_)
@@ -414,6 +426,7 @@ struct http_fetch *http_fetch(struct web *web, const struct http_fetch_request *
     fetch->user = user;
     fetch->method = request->method;
     fetch->verify = request->verify;
+    fetch->hold = request->hold;
     fetch->redirected_by_get = request->redirected_by_get;
     fetch->timeout = request->timeout > 0 ? request->timeout : HTTP_FETCH_TIMEOUT_S * NANOS_PER_S;
     fetch->timer.data = fetch;

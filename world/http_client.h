@@ -30,6 +30,7 @@ struct http_fetch_request {
     const char *body;
     size_t body_len;
     nanos timeout;          /* for all of it, redirects included; 0: HTTP_FETCH_TIMEOUT_S */
+    nanos hold;             /* of an answer, on top of what it took: an emulated link's round trips */
     bool verify;            /* the server's certificate, against the system's authorities; else any will do */
     bool redirected_by_get; /* 301 and 302 are followed by GET, as browsers do; else the method stays (RFC 9725, section
                                4.5). 307 and 308 never change it, 303 always. Bodies go along with methods that stay,

@@ -82,6 +82,11 @@ nanos link_serialization(int64_t rate_bps, uint64_t bytes)
     return (nanos)(whole * 1000000000u + (uint64_t)((part + ((__uint128_t)1 << 63)) >> 64));
 }
 
+nanos link_idle_delay(const struct link_config *config, uint64_t bytes)
+{
+    return config->delay + link_serialization(config->rate_bps, bytes);
+}
+
 /* --- the queue: a ring that grows to what waits at most ---------------------------------------------------------- */
 
 static bool push(struct link *link, struct link_slot slot)

@@ -120,4 +120,7 @@ void *link_abandon(struct link *link);
 /* How long `bytes` take at `rate_bps`, rounded to a nanosecond as ns-3's DataRate::CalculateBytesTxTime does. */
 nanos link_serialization(int64_t rate_bps, uint64_t bytes);
 
+/* From one end to the other for `bytes` that nothing is before. */
+nanos link_idle_delay(const struct link_config *config, uint64_t bytes);
+
 #endif

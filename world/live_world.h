@@ -82,6 +82,10 @@ struct world_channel *live_channel_open(struct world_host *host, const struct we
                                         const struct world_channel_callbacks *callbacks, void *user,
                                         struct error *error);
 
+/* What an emulated host's idle access link adds to a request of HTTP that it sends to a server outside: a round trip each
+ * for TCP, TLS and the request. 0 for a host of the machine's own network. */
+nanos live_host_request_delay(const struct world_host *host);
+
 /* RFC 5905's 32.32 timestamp of the world's time 0, and the same in Unix seconds. */
 uint64_t live_world_ntp_origin(const struct live_world *live);
 int64_t live_world_unix_origin_s(const struct live_world *live);

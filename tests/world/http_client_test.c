@@ -22,6 +22,7 @@ struct site {
     char asked[512];
     /* What came back. */
     size_t answers;
+    nanos answered_at;
     int status;
     char body[64], location[64], type[64], reason[160], url[WEB_URL_CAP];
 };
@@ -113,8 +114,8 @@ static void close_site(struct site *site) { live_world_destroy(site->live); }
 static void done(void *user, const struct http_fetch_response *response, const char *reason, nanos now)
 {
     struct site *site = user;
-    (void)now;
     site->answers++;
+    site->answered_at = now;
     snprintf(site->reason, sizeof site->reason, "%s", reason != NULL ? reason : "");
     if (response == NULL)
         return;
@@ -172,6 +173,26 @@ static void test_asks(void)
     ask(&site, &site.address, "/else", (struct http_fetch_request){.method = HTTP_GET});
     CU_ASSERT_EQUAL(site.status, HTTP_NOT_FOUND);
     close_site(&site);
+}
+
+static void test_holds_answers(void)
+{
+    struct site site;
+    const struct http_fetch_request held = {.method = HTTP_GET, .hold = 150 * NANOS_PER_MS};
+    open_site(&site);
+    nanos begun = world_now(live_world_of(site.live));
+    ask(&site, &site.address, "/here", held);
+    CU_ASSERT_EQUAL(site.status, HTTP_CREATED);
+    CU_ASSERT_TRUE(site.answered_at >= begun + 149 * NANOS_PER_MS);
+    /* One that is held when the world goes is never told. */
+    char address[ADDRESS_TEXT_CAP], url[128];
+    struct http_fetch_request request = held;
+    request.url = url;
+    snprintf(url, sizeof url, "http://%s/here", address_format(&site.address, address));
+    CU_ASSERT_PTR_NOT_NULL(http_fetch(site.web, &request, done, &site, NULL));
+    live_world_run_until(site.live, world_now(live_world_of(site.live)) + 50 * NANOS_PER_MS, 0, NULL, NULL, NULL);
+    close_site(&site);
+    CU_ASSERT_EQUAL(site.answers, 1);
 }
 
 static void test_follows_redirects(void)
@@ -293,8 +314,8 @@ static void test_may_be_cancelled(void)
 void http_client_test(void);
 void http_client_test(void)
 {
-    SUITE("http_client", {"asks", test_asks}, {"follows redirects", test_follows_redirects},
-          {"survives bad servers", test_survives_bad_servers},
+    SUITE("http_client", {"asks", test_asks}, {"holds answers", test_holds_answers},
+          {"follows redirects", test_follows_redirects}, {"survives bad servers", test_survives_bad_servers},
           {"waits no longer than told", test_waits_no_longer_than_told},
           {"says when nobody is there", test_says_when_nobody_is_there}, {"may be cancelled", test_may_be_cancelled});
 }
