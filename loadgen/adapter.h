@@ -40,6 +40,7 @@
 
 struct adapter_client;  /* one client of the load, with the services below */
 struct adapter_session; /* an adapter's own state for one client; each adapter defines its own struct */
+struct adapter_shared;  /* and that for all of them, of adapters that need such */
 struct live_world;
 
 enum adapter_pattern {
@@ -66,6 +67,10 @@ struct adapter {
     /* Before the load: refuses a target that lacks what this kind needs. False and `error` (ERROR_USAGE). NULL: any. */
     bool (*check)(const struct load_target *target, struct error *error);
 
+    /* Before its first client, and after its last one has been destroyed. NULL and `error`. Both may be NULL. */
+    struct adapter_shared *(*open)(struct live_world *live, const struct load_target *target, struct error *error);
+    void (*close)(struct adapter_shared *shared);
+
     /* The client's planned instant has come: start. NULL and `error` when it can't. */
     struct adapter_session *(*create)(struct adapter_client *client, struct error *error);
     /* The WebSocket (adapter_connect) is open; a message came by it. NULL when there is none. */
@@ -90,6 +95,7 @@ extern const struct adapter *const adapters[];
 /* --- who the client is ------------------------------------------------------------------------------------------------- */
 
 const struct load_target *adapter_target(const struct adapter_client *client);
+struct adapter_shared *adapter_shared(const struct adapter_client *client); /* what `open` made */
 /* A name for its room, the same for all in it, and one for itself, unlike any other of the load: letters, digits, '-'. */
 const char *adapter_room(const struct adapter_client *client);
 const char *adapter_name(const struct adapter_client *client);

@@ -399,7 +399,8 @@ static bool open_world(struct load *load, struct error *error)
     /* First who the server is: whether it is on this machine's loopback decides where anything may go. */
     struct live_world_config config = {
         .seed = plan->scenario->seed, .core_delay = plan->scenario->core_delay, .loopback_only = true};
-    bool remote = false;
+    /* Where a program goes nobody knows: beyond the loopback when it has another address to start from. */
+    bool remote = own.family != ADDRESS_NONE && address_scope(&own) != ADDRESS_LOOPBACK;
     if (plan->target.url.host[0] != '\0') {
         struct live_world *probe = live_world_create(&config, error);
         struct web *web = probe != NULL ? live_world_web(probe, error) : NULL;
@@ -493,9 +494,19 @@ static bool make_result(struct load *load, struct error *error)
     return true;
 }
 
+static bool open_adapter(struct load *load, struct error *error)
+{
+    const struct load_target *target = &load->plan->target;
+    if (target->adapter->open == NULL)
+        return true;
+    load->common.shared = target->adapter->open(load->common.live, target, error);
+    return load->common.shared != NULL;
+}
+
 static bool open_load(struct load *load, struct error *error)
 {
-    if (!make_result(load, error) || !open_world(load, error) || !make_keys(load, error) || !make_clients(load, error))
+    if (!make_result(load, error) || !open_world(load, error) || !make_keys(load, error) ||
+        !make_clients(load, error) || !open_adapter(load, error))
         return false;
     load->timer = world_timer_open(load->common.machine, due, load);
     if (load->timer == NULL)
@@ -577,6 +588,8 @@ static void close_load(struct load *load)
     for (uint32_t i = 0; load->clients != NULL && i < load->plan->clients; i++)
         load_client_destroy(load->clients[i]);
     load_client_forget_requests(&load->common);
+    if (load->common.shared != NULL)
+        load->plan->target.adapter->close(load->common.shared);
     if (load->timer != NULL)
         world_timer_close(load->timer);
     tls_context_destroy(load->common.tls);

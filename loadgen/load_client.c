@@ -43,6 +43,7 @@ void load_client_reach(struct adapter_client *client, enum load_figure stage, na
 /* --- what adapters ask and tell --------------------------------------------------------------------------------------------- */
 
 const struct load_target *adapter_target(const struct adapter_client *client) { return &client->common->plan->target; }
+struct adapter_shared *adapter_shared(const struct adapter_client *client) { return client->common->shared; }
 const char *adapter_room(const struct adapter_client *client) { return client->room; }
 const char *adapter_name(const struct adapter_client *client) { return client->name; }
 uint32_t adapter_room_number(const struct adapter_client *client) { return client->profile->room; }

@@ -29,6 +29,7 @@ struct load_common {
     const struct certificate *certificate;
     struct tls_context *tls;
     struct load_tally *tally;
+    struct adapter_shared *shared;  /* of the adapter */
     struct client_request *orphans; /* HTTP requests on their way of those who have left */
     uint32_t joining;               /* clients now in these states */
     uint32_t joined;

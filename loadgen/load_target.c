@@ -60,8 +60,10 @@ bool load_target_parse(struct load_target *target, const char *text, struct erro
         return error_set(error, ERROR_USAGE,
                          "'%.*s' is no kind of server that confab knows; 'confab help load' has them", (int)len, text);
     if (runs_command) {
-        snprintf(target->command, sizeof target->command, "%s", text + sizeof exec_prefix - 1);
-        return target->command[0] != '\0' || error_set(error, ERROR_USAGE, "exec: lacks its command");
+        int length = snprintf(target->command, sizeof target->command, "%s", text + sizeof exec_prefix - 1);
+        if (length <= 0 || (size_t)length >= sizeof target->command)
+            return error_set(error, ERROR_USAGE, "exec: lacks its command, or has too long a one");
+        return true;
     }
     if (!web_url_parse(&target->url, text + len + 1, error))
         return false;

@@ -3,7 +3,7 @@
  *
  *     | what | length (2) | bytes … |
  *
- * what: its low three bits are a message, the answer to the oldest HTTP request, our own offer or answer, a candidate of
+ * what: its low three bits are a message (of exec:, a line of its program), the answer to the oldest HTTP request, our own offer or answer, a candidate of
  * ours, another layout, time that passes, the WebSocket opening, a goodbye. The others say of which call, which HTTP
  * status, how much time. The services that adapters have of a client are the functions below: they accept everything. */
 #include <stdarg.h>
@@ -15,6 +15,7 @@
 #include "loadgen/adapter.h"
 /* The rule for fuzz targets links the floors alone. */
 #include "tests/support/wire_world.c"
+#include "world/line_process.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -29,6 +30,7 @@ struct adapter_client {
     size_t call_count;
     adapter_answered answered[REQUESTS_MAX];
     size_t request_count, answered_count;
+    struct adapter_shared *shared; /* of exec: whose program is this file, too */
     bool connected, failed;
 };
 
@@ -44,6 +46,8 @@ static const char offer[] =
 /* --- what adapters may ask of a client -------------------------------------------------------------------------------------- */
 
 const struct load_target *adapter_target(const struct adapter_client *client) { return &client->target; }
+
+struct adapter_shared *adapter_shared(const struct adapter_client *client) { return client->shared; }
 
 const char *adapter_room(const struct adapter_client *client) { return client->plan.audio ? "1234" : "room-1"; }
 
@@ -211,6 +215,38 @@ enum adapter_layer adapter_wanted_layer(const struct adapter_client *client, uin
     return (enum adapter_layer)((index + (uint64_t)wire_world_now(client->wire) / NANOS_PER_S) % 4);
 }
 
+/* --- the program behind exec: --------------------------------------------------------------------------------------------------- */
+
+struct line_process {
+    const struct line_process_callbacks *callbacks;
+    void *user;
+};
+
+static struct line_process program;
+
+struct line_process *line_process_start(struct live_world *live, const char *command,
+                                        const struct line_process_callbacks *callbacks, void *user, struct error *error)
+{
+    (void)live;
+    (void)command;
+    (void)error;
+    program = (struct line_process){callbacks, user};
+    return &program;
+}
+
+bool line_process_send(struct line_process *process, const char *text, size_t len)
+{
+    if (process != &program || memchr(text, '\n', len) != NULL)
+        abort(); /* it would be two lines */
+    return true;
+}
+
+void line_process_stop(struct line_process *process, nanos grace)
+{
+    (void)process;
+    (void)grace;
+}
+
 /* --- what an adapter is told ------------------------------------------------------------------------------------------------- */
 
 static void tell(struct adapter_client *client, struct adapter_session *session, uint8_t what, const char *text,
@@ -223,7 +259,9 @@ static void tell(struct adapter_client *client, struct adapter_session *session,
         client->call_count > 0 ? (struct call *)(void *)&client->calls[(what >> 4) % client->call_count] : NULL;
     switch (what & 7) {
     case 0:
-        if (client->connected)
+        if (client->shared != NULL)
+            program.callbacks->line(program.user, text, len, now);
+        else if (client->connected)
             adapter->message(session, text, len, now);
         break;
     case 1:
@@ -276,7 +314,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         count++;
     client.target.adapter = adapters[(data[0] & 127) % count];
     if (!client.target.adapter->websocket && !client.target.adapter->http)
-        return 0; /* exec: is a process */
+        client.shared = client.target.adapter->open(NULL, &client.target, &error);
     client.plan.audio = client.plan.video = data[0] > 127;
     client.plan.layer_count = 2;
     web_url_parse(&client.target.url,
@@ -301,6 +339,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     if (session != NULL)
         client.target.adapter->destroy(session);
+    if (client.shared != NULL)
+        client.target.adapter->close(client.shared);
     wire_world_destroy(client.wire);
     return 0;
 }
