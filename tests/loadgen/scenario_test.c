@@ -172,6 +172,7 @@ static void says_line_and_remedy(void)
     refuses("population:\n  nat:\n    hoem: 5\n", "s.yaml:3: hoem", "did you mean 'home'");
     refuses("population:\n  access: {fiber: 1}\n", "s.yaml:2: fiber", "did you mean 'fibre'");
     refuses("population:\n  nat: {home: 0}\n", "s.yaml:2: nat", "all weights are 0");
+    refuses("world: live\npopulation:\n  ipv6: 0.5\n", "s.yaml:3: ipv6", "live world has no IPv6");
     refuses("thresholds: [sfu.latency_ms.p96 < 4]\n", "s.yaml:1", "no figure 'latency_ms.p96'");
     refuses("thresholds: [latency < 4]\n", "s.yaml:1", "begin with the topology");
     refuses("rooms: {count: 0}\n", "s.yaml:1: rooms", "at least one room");
