@@ -283,6 +283,10 @@ fidelity: all
 
 install: all
 	install -Dm755 $(BUILD)/confab $(DESTDIR)$(PREFIX)/bin/confab
+	cli/manual.sh $(BUILD)/confab $(VERSION) $(PREFIX) > $(BUILD)/confab.1
+	install -Dm644 $(BUILD)/confab.1 $(DESTDIR)$(PREFIX)/share/man/man1/confab.1
+	install -Dm644 cli/completion.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/confab
+	install -Dm755 loadgen/examples/exec_whip.py $(DESTDIR)$(PREFIX)/share/confab/examples/exec_whip.py
 	for s in scenarios/*.yaml; do install -Dm644 $$s $(DESTDIR)$(PREFIX)/share/confab/$$s; done
 ifneq ($(MPI),0)
 	install -Dm755 $(BUILD)/libconfab-mpi.so $(DESTDIR)$(PREFIX)/lib/libconfab-mpi.so

@@ -5,8 +5,26 @@
 
 #include "cli/verb.h"
 
+static int print_version(int argc, char **argv);
+static int help(int argc, char **argv);
+
+static const struct verb verb_version = {
+    .name = "version",
+    .summary = "print the version",
+    .usage = "usage: confab version\n\nPrints the version.\n",
+    .run = print_version,
+};
+
+static const struct verb verb_help = {
+    .name = "help",
+    .summary = "this list, or help VERB",
+    .usage =
+        "usage: confab help [VERB]\n\nLists the verbs, or tells all that there is to know of one; so does confab VERB --help.\n",
+    .run = help,
+};
+
 static const struct verb *const verbs[] = {
-    &verb_run, &verb_load, &verb_serve, &verb_analyze, &verb_compare, &verb_merge, &verb_nat,
+    &verb_run, &verb_load, &verb_serve, &verb_analyze, &verb_compare, &verb_merge, &verb_nat, &verb_version, &verb_help,
 };
 #define VERB_COUNT (sizeof verbs / sizeof verbs[0])
 
@@ -25,9 +43,7 @@ static void print_verbs(FILE *out)
     for (size_t i = 0; i < VERB_COUNT; i++)
         fprintf(out, "  %-9s %s%s\n", verbs[i]->name, verbs[i]->summary,
                 verbs[i]->run == NULL ? " (not in this build)" : "");
-    fputs("  version   print the version\n  help      this list, or help VERB\n\n"
-          "confab VERB --help has the options and examples.\n",
-          out);
+    fputs("\nconfab VERB --help has the options and examples.\n", out);
 }
 
 static int unknown_verb(const char *name)
@@ -64,6 +80,16 @@ static int help(int argc, char **argv)
     return print_usage(verb);
 }
 
+static int print_version(int argc, char **argv)
+{
+    if (argc > 1) {
+        fprintf(stderr, "confab version: unexpected '%s'\n", argv[1]);
+        return EXIT_USAGE;
+    }
+    puts("confab " CONFAB_VERSION);
+    return EXIT_WELL;
+}
+
 static bool asks_for_help(int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
@@ -82,12 +108,10 @@ int main(int argc, char **argv)
         return EXIT_USAGE;
     }
     const char *name = argv[1];
-    if (strcmp(name, "version") == 0 || strcmp(name, "--version") == 0) {
-        puts("confab " CONFAB_VERSION);
-        return EXIT_WELL;
-    }
-    if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
-        return help(argc - 1, argv + 1);
+    if (strcmp(name, "--version") == 0)
+        name = "version";
+    else if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
+        name = "help";
     const struct verb *verb = find_verb(name);
     if (verb == NULL)
         return unknown_verb(name);
