@@ -23,7 +23,7 @@ static void derive(const struct ice_agent *agent, const char *purpose, uint32_t 
     SHA256_Final(digest, &sha256);
 }
 
-#define MADE_UFRAG_LEN 8     /* 48 bits; RFC 8445, section 5.3, wants 24 */
+#define MADE_UFRAG_LEN 8     /* 48 bits, 42 with a mark; RFC 8445, section 5.3, wants 24 */
 #define MADE_PASSWORD_LEN 24 /* 144 bits; it wants 128 */
 
 static void make_credentials(struct ice_agent *agent, struct ice_generation *generation)
@@ -33,6 +33,8 @@ static void make_credentials(struct ice_agent *agent, struct ice_generation *gen
     derive(agent, "ice credentials", agent->credentials_made++, digest);
     for (size_t i = 0; i < MADE_UFRAG_LEN; i++)
         generation->ufrag[i] = ice_chars[digest[i] & 63];
+    if (agent->ufrag_mark != '\0')
+        generation->ufrag[0] = agent->ufrag_mark;
     for (size_t i = 0; i < MADE_PASSWORD_LEN; i++)
         generation->password[i] = ice_chars[digest[MADE_UFRAG_LEN + i] & 63];
     generation->ufrag[MADE_UFRAG_LEN] = '\0';
@@ -128,6 +130,7 @@ struct ice_agent *ice_agent_create(const struct ice_config *config, struct error
     agent->tie_breaker = rng_u64(&agent->rng);
     agent->timing = timing_of(config);
     agent->lite = config->lite;
+    agent->ufrag_mark = config->ufrag_mark;
     agent->controlling = config->controlling && !config->lite;
     agent->selected = ICE_NONE;
     agent->nominating = ICE_NONE;

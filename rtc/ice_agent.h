@@ -54,6 +54,8 @@ struct ice_config {
      * with one port for all chooses its ufrags, to find the agent for a first check by ice_stun_local_ufrag. */
     const char *ufrag;    /* 4 to 32 characters */
     const char *password; /* 22 to 64 characters */
+    /* The first character of every ufrag that is made; 0: any. By it those who share a port tell whose a check is. */
+    char ufrag_mark;
 
     /* Each 0 for its default. */
     nanos pacing;             /* Ta: between new transactions. 50 ms (RFC 8445, section 14.2) */

@@ -158,6 +158,7 @@ struct ice_agent {
     uint64_t tie_breaker;
     uint32_t credentials_made; /* how often, so that each generation has others */
     bool lite;
+    char ufrag_mark;
     bool remote_lite;
     bool controlling;
     bool bases_done;

@@ -124,6 +124,7 @@ struct transport *transport_create(const struct transport_config *config, struct
     struct ice_config ice = {.lite = config->lite,
                              .controlling = config->controlling,
                              .seed = config->seed,
+                             .ufrag_mark = config->ufrag_mark,
                              .stun_servers = config->relay_only ? NULL : config->stun_servers,
                              .stun_server_count = config->relay_only ? 0 : config->stun_server_count};
     t->ice = ice_agent_create(&ice, error);

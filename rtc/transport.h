@@ -58,6 +58,7 @@ struct transport_config {
     size_t turn_server_count;
     struct tls_context *tls; /* for TURN over TLS; must outlive the transport */
     uint64_t seed;
+    char ufrag_mark;                              /* as ice_config's */
     void (*keylog)(void *user, const char *line); /* DTLS keys as an NSS key log; NULL: nobody is told */
     void *keylog_user;
     /* An authentic packet arrived; it is in the clear, and may be changed in place. */
