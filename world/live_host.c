@@ -91,18 +91,21 @@ struct world_host *live_world_add_host(struct live_world *live, const struct liv
                                        struct error *error)
 {
     const char *name = config->name != NULL ? config->name : "host";
-    if (config->address_count > 0)
-        return live_host_create(live, name, config->addresses, config->address_count, error);
     struct address own[MACHINE_ADDRESSES_MAX];
-    size_t count = live_machine_addresses(own, MACHINE_ADDRESSES_MAX, false);
+    const struct address *addresses = config->address_count > 0 ? config->addresses : own;
+    size_t count = config->address_count;
+    if (count == 0)
+        count = live_machine_addresses(own, MACHINE_ADDRESSES_MAX, false);
     if (count == 0) {
         error_set(error, ERROR_SYSTEM, "%s: this machine has no address", name);
         return NULL;
     }
     struct world_host *host =
-        live_host_create(live, name, own, count < MACHINE_ADDRESSES_MAX ? count : MACHINE_ADDRESSES_MAX, error);
-    if (host != NULL)
-        host->any_address = true;
+        live_host_create(live, name, addresses, count < MACHINE_ADDRESSES_MAX ? count : MACHINE_ADDRESSES_MAX, error);
+    if (host == NULL)
+        return NULL;
+    host->any_address = addresses == own;
+    host->sharing = (uint8_t)config->sharing;
     return host;
 }
 

@@ -37,6 +37,7 @@ struct world_host {
     struct internet_counters counters; /* the links' are read when asked for */
     live_tap tap;                      /* NULL: nobody listens in */
     void *tap_user;
+    uint8_t sharing;  /* enum live_sharing */
     bool any_address; /* its sockets may have any address that the kernel allows */
     bool cut;
     bool killed;
@@ -192,8 +193,8 @@ struct live_port {
 struct address live_outside(const struct live_world *live, const struct address *address);
 
 /* NULL and `error`. It may be closed in its callback. */
-struct live_port *live_port_open(struct live_world *live, const struct address *local, live_port_received received,
-                                 void *user, struct error *error);
+struct live_port *live_port_open(struct live_world *live, const struct address *local, enum live_sharing sharing,
+                                 live_port_received received, void *user, struct error *error);
 void live_port_close(struct live_port *port);
 
 /* Copies the datagram, to be sent when the loop sleeps, at the latest. */

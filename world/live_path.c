@@ -28,7 +28,7 @@ void live_path_open(struct live_box *box, const struct address *external)
         port->mappings++;
         return;
     }
-    port = live_port_open(live, external, live_path_received, box, NULL);
+    port = live_port_open(live, external, LIVE_ALONE, live_path_received, box, NULL);
     if (port == NULL) {
         live->statistics.sockets_refused++;
         return;

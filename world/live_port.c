@@ -180,7 +180,17 @@ struct address live_outside(const struct live_world *live, const struct address 
     return emulated && live->config.outside.family != ADDRESS_NONE ? live->config.outside : *address;
 }
 
-static int open_socket(struct live_port *port, struct error *error)
+/* Whoever shares is there first and for certain: it is bound as any socket is, and only then takes others in. */
+static bool bind_to(int fd, enum live_sharing sharing, const struct sockaddr_storage *name, socklen_t len)
+{
+    int on = 1;
+    if (sharing == LIVE_JOINS && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0)
+        return false;
+    return bind(fd, (const struct sockaddr *)name, len) == 0 &&
+           (sharing != LIVE_SHARES || setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0);
+}
+
+static int open_socket(struct live_port *port, enum live_sharing sharing, struct error *error)
 {
     char text[ADDRESS_TEXT_CAP];
     struct sockaddr_storage name;
@@ -193,7 +203,7 @@ static int open_socket(struct live_port *port, struct error *error)
         return -1;
     }
     set_options(fd, port);
-    if (bind(fd, (struct sockaddr *)&name, len) != 0 || getsockname(fd, (struct sockaddr *)&name, &len) != 0) {
+    if (!bind_to(fd, sharing, &name, len) || getsockname(fd, (struct sockaddr *)&name, &len) != 0) {
         error_set(error, ERROR_SYSTEM, "UDP socket at %s: %s", address_format(&port->address, text), strerror(errno));
         close(fd);
         return -1;
@@ -206,8 +216,8 @@ static int open_socket(struct live_port *port, struct error *error)
     return fd;
 }
 
-struct live_port *live_port_open(struct live_world *live, const struct address *local, live_port_received received,
-                                 void *user, struct error *error)
+struct live_port *live_port_open(struct live_world *live, const struct address *local, enum live_sharing sharing,
+                                 live_port_received received, void *user, struct error *error)
 {
     static const uint8_t unspecified[16];
     struct live_port *port = calloc(1, sizeof *port);
@@ -218,7 +228,7 @@ struct live_port *live_port_open(struct live_world *live, const struct address *
     *port = (struct live_port){.live = live, .address = *local, .received = received, .user = user, .flows = LIVE_NONE};
     port->wildcard = memcmp(local->ip, unspecified, sizeof unspecified) == 0;
     /* The last descriptors are for files and connections. */
-    int fd = live_world_check_sockets(live, 1, error) ? open_socket(port, error) : -1;
+    int fd = live_world_check_sockets(live, 1, error) ? open_socket(port, sharing, error) : -1;
     if (fd >= 0)
         port->poll = live_poll_open(live, fd, UV_READABLE, ready, port, error);
     if (port->poll == NULL) {

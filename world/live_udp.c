@@ -83,7 +83,7 @@ bool live_host_owns(const struct world_host *host, const struct address *local, 
 static bool open_port(struct world_udp *udp, const struct address *local, struct error *error)
 {
     struct live_world *live = udp->handle.host->live;
-    udp->port = live_port_open(live, local, from_port, udp, error);
+    udp->port = live_port_open(live, local, udp->handle.host->sharing, from_port, udp, error);
     if (udp->port == NULL)
         return false;
     udp->address = udp->port->address;

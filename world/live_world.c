@@ -143,6 +143,11 @@ struct live_world *live_world_create(const struct live_world_config *config, str
     return live;
 }
 
+struct live_world *live_world_create_beside(const struct live_world *live, struct error *error)
+{
+    return live_world_create(&live->config, error);
+}
+
 void live_world_destroy(struct live_world *live)
 {
     if (live == NULL)

@@ -65,6 +65,9 @@ struct live_statistics {
 /* Raises the soft limit of open files to the hard one. NULL and `error`. */
 struct live_world *live_world_create(const struct live_world_config *config, struct error *error);
 
+/* Another world with the same configuration and the same clock, to be run by another thread. NULL and `error`. */
+struct live_world *live_world_create_beside(const struct live_world *live, struct error *error);
+
 /* Frees the world with every handle that is still open in it; nothing calls back. */
 void live_world_destroy(struct live_world *live);
 
@@ -100,10 +103,19 @@ bool live_world_check_sockets(const struct live_world *live, size_t sockets, str
 
 /* --- hosts ------------------------------------------------------------------------------------------------------------ */
 
+/* May hosts of other worlds have a UDP socket at the very address and port of one of this host? The kernel then gives each
+ * datagram to one of them, by its remote address (SO_REUSEPORT). */
+enum live_sharing {
+    LIVE_ALONE,
+    LIVE_SHARES, /* yes, those who join; nobody else may be there before */
+    LIVE_JOINS,  /* this is one of those */
+};
+
 struct live_host_config {
     const char *name;                /* for messages; NULL: "host" */
     const struct address *addresses; /* its own, port 0 */
     size_t address_count;            /* 0: the machine's, see live_machine_addresses */
+    enum live_sharing sharing;
 };
 
 /* A host with real addresses. Its sockets may also be bound to the unspecified address, then each datagram's `local` is
