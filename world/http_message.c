@@ -16,6 +16,41 @@ const char *http_request_header(const struct http_request *request, const char *
     return NULL;
 }
 
+static size_t text_size(const char *text) { return strlen(text) + 1; }
+
+/* Puts `len` bytes at `*at`, which moves on. */
+static const char *put(char **at, const char *text, size_t len)
+{
+    const char *copy = memcpy(*at, text, len);
+    *at += len;
+    return copy;
+}
+
+struct http_request *http_request_copy(const struct http_request *request)
+{
+    size_t headers = request->header_count * sizeof *request->headers;
+    size_t size =
+        sizeof *request + headers + text_size(request->path) + text_size(request->query) + request->body_len + 1;
+    for (size_t i = 0; i < request->header_count; i++)
+        size += text_size(request->headers[i].name) + text_size(request->headers[i].value);
+    struct http_request *copy = malloc(size);
+    if (copy == NULL)
+        return NULL;
+    struct http_header *header = (struct http_header *)(copy + 1);
+    char *at = (char *)copy + sizeof *copy + headers;
+    *copy = *request;
+    copy->exchange = NULL;
+    copy->headers = header;
+    copy->path = put(&at, request->path, text_size(request->path));
+    copy->query = put(&at, request->query, text_size(request->query));
+    copy->body = put(&at, request->body, request->body_len + 1);
+    for (size_t i = 0; i < request->header_count; i++) {
+        header[i].name = put(&at, request->headers[i].name, text_size(request->headers[i].name));
+        header[i].value = put(&at, request->headers[i].value, text_size(request->headers[i].value));
+    }
+    return copy;
+}
+
 bool http_media_type_is(const char *value, const char *type)
 {
     size_t len = strlen(type);

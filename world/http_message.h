@@ -7,6 +7,8 @@
 
 #include "base/address.h"
 
+struct web_exchange;
+
 enum http_method {
     HTTP_GET,
     HTTP_HEAD,
@@ -54,8 +56,12 @@ struct http_request {
     const char *body; /* "" when there is none; terminated, but may have zeros inside */
     size_t body_len;
     struct address remote;
-    bool secure; /* by TLS */
+    bool secure;                   /* by TLS */
+    struct web_exchange *exchange; /* the server's own */
 };
+
+/* A copy with all its texts, to be freed; NULL when out of memory. */
+struct http_request *http_request_copy(const struct http_request *request);
 
 /* The value of a header, by its name in any case; NULL when the request doesn't have it. */
 const char *http_request_header(const struct http_request *request, const char *name);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <utlist.h>
 
+#include "base/bytes.h"
 #include "world/live_internal.h"
 #include "world/web_channel.h"
 #include "world/web_internal.h"
@@ -25,6 +26,8 @@ enum {
     RESPONSE_PIECE = 16384,
     TLS_HANDSHAKE = 22, /* the first byte of a ClientHello (RFC 8446, section 5.1) */
     ICE_TCP_MAX = 3,    /* of a STUN message's length, which is below 1,024 */
+    FRAME_HEADER = 2,   /* RFC 4571, section 2 */
+    ICE_TCP_CAP = FRAME_HEADER + (ICE_TCP_MAX + 1) * 256,
 };
 
 /* A connection that has said nothing yet: libwebsockets doesn't know of it. */
@@ -34,6 +37,7 @@ struct visitor {
     int fd;
     struct address remote;
     nanos since;
+    int awaited; /* bytes of ICE-TCP's first frame; 0: none yet */
     struct visitor *prev, *next;
 };
 
@@ -56,6 +60,8 @@ struct http_server {
     struct web_connection *requesting; /* likewise */
     size_t requesting_count;
     struct web_channel_listener *channels;
+    struct web_exchange *deferred; /* hash table by number */
+    uint64_t numbers;              /* given out so far */
     struct http_server_statistics statistics;
     size_t references; /* of its handles and connections, which end later than it does */
     bool closing;
@@ -171,22 +177,44 @@ static bool may_enter(struct http_server *server)
     return false;
 }
 
+static void set_awaited(struct visitor *visitor, int bytes)
+{
+    visitor->awaited = bytes;
+    setsockopt(visitor->fd, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof bytes);
+}
+
+/* Once the whole first frame is there; until then the kernel needn't tell us. */
+static void take_ice_tcp(struct visitor *visitor, const uint8_t *bytes, int got)
+{
+    struct http_server *server = visitor->server;
+    int needed = got < FRAME_HEADER ? FRAME_HEADER : FRAME_HEADER + bytes_get16(bytes);
+    if (got < needed && visitor->awaited == needed) { /* nothing more comes */
+        turn_away(visitor);
+    } else if (got < needed) {
+        set_awaited(visitor, needed);
+    } else {
+        set_awaited(visitor, 1);
+        server->statistics.connections--;
+        server->config.ice_tcp(server->config.user, dismiss(visitor), bytes + FRAME_HEADER,
+                               (size_t)(needed - FRAME_HEADER));
+    }
+}
+
 static void on_first_byte(uv_poll_t *poll, int status, int events)
 {
     struct visitor *visitor = poll->data;
     struct http_server *server = visitor->server;
-    uint8_t first;
+    uint8_t bytes[ICE_TCP_CAP];
     (void)events;
-    ssize_t got = status < 0 ? 0 : recv(visitor->fd, &first, 1, MSG_PEEK);
+    ssize_t got = status < 0 ? 0 : recv(visitor->fd, bytes, sizeof bytes, MSG_PEEK);
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return;
-    bool tls = got == 1 && first == TLS_HANDSHAKE && server->tls != NULL;
-    if (got == 1 && first <= ICE_TCP_MAX && server->config.ice_tcp != NULL) {
-        server->statistics.connections--;
-        server->config.ice_tcp(server->config.user, dismiss(visitor));
+    bool tls = got > 0 && bytes[0] == TLS_HANDSHAKE && server->tls != NULL;
+    if (got > 0 && bytes[0] <= ICE_TCP_MAX && server->config.ice_tcp != NULL) {
+        take_ice_tcp(visitor, bytes, (int)got);
         return;
     }
-    if (got != 1 || (!tls && server->config.tls_only)) {
+    if (got <= 0 || (!tls && server->config.tls_only)) {
         turn_away(visitor);
         return;
     }
@@ -356,6 +384,8 @@ static void end_exchange(struct web_connection *connection)
     struct web_exchange *exchange = connection->exchange;
     if (exchange == NULL)
         return;
+    if (exchange->number != 0)
+        HASH_DELETE(hh, connection->server->deferred, exchange);
     for (size_t i = 0; i < exchange->header_count; i++)
         free((char *)exchange->headers[i].value);
     free(exchange->path);
@@ -374,6 +404,7 @@ static bool begin_exchange(struct web_connection *connection, const char *path)
     if (exchange == NULL)
         return false;
     exchange->keep_alive = true;
+    exchange->connection = connection;
     for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
         if (lws_hdr_total_length(connection->wsi, methods[i].token) > 0)
             exchange->method = methods[i].method;
@@ -408,6 +439,9 @@ static int write_head(struct web_connection *connection)
     uint8_t *end = buf + sizeof buf - 1;
     struct lws *wsi = connection->wsi;
     bool has_length = response->status != HTTP_NO_CONTENT;
+    if (response->status == 0)
+        http_response_refuse(response, HTTP_NOT_FOUND, "there is nothing at %s", exchange->path);
+    exchange->begun = true;
     if (lws_add_http_header_status(wsi, (unsigned)response->status, &at, end) != 0)
         return -1;
     for (size_t i = 0; i < response->header_count; i++) {
@@ -433,8 +467,10 @@ static int write_body(struct web_connection *connection)
 {
     struct web_exchange *exchange = connection->exchange;
     uint8_t piece[LWS_PRE + RESPONSE_PIECE];
-    if (exchange == NULL)
+    if (exchange == NULL || exchange->number != 0)
         return 0;
+    if (!exchange->begun)
+        return write_head(connection);
     size_t len = exchange->response.body_len - exchange->written;
     len = len < RESPONSE_PIECE ? len : RESPONSE_PIECE;
     if (len > 0) {
@@ -469,6 +505,7 @@ static int respond(struct web_connection *connection)
         .body_len = exchange->body_len,
         .remote = connection->remote,
         .secure = connection->secure,
+        .exchange = exchange,
     };
     server->statistics.requests++;
     if (exchange->body_too_large)
@@ -476,9 +513,30 @@ static int respond(struct web_connection *connection)
                              HTTP_BODY_MAX_BYTES);
     else if (server->config.handle != NULL && !server->closing)
         server->config.handle(server->config.user, &request, response, web_now(server->web));
-    if (response->status == 0)
-        http_response_refuse(response, HTTP_NOT_FOUND, "there is nothing at %s", exchange->path);
-    return write_head(connection);
+    return exchange->number == 0 ? write_head(connection) : 0;
+}
+
+uint64_t http_server_defer(struct http_server *server, const struct http_request *request)
+{
+    struct web_exchange *exchange = request->exchange;
+    exchange->number = ++server->numbers;
+    HASH_ADD(hh, server->deferred, number, sizeof exchange->number, exchange);
+    return exchange->number;
+}
+
+void http_server_answer(struct http_server *server, uint64_t number, struct http_response *response)
+{
+    struct web_exchange *exchange;
+    HASH_FIND(hh, server->deferred, &number, sizeof number, exchange);
+    if (exchange == NULL) {
+        http_response_clear(response);
+        return;
+    }
+    HASH_DELETE(hh, server->deferred, exchange);
+    exchange->number = 0;
+    http_response_clear(&exchange->response);
+    exchange->response = *response;
+    lws_callback_on_writable(exchange->connection->wsi);
 }
 
 static int refuse(struct web_connection *connection, int status, const char *reason)
@@ -568,6 +626,12 @@ static int confirm_upgrade(const struct web_connection *connection, const char *
     return 1;
 }
 
+/* All of its body has come, and it has neither been answered nor deferred. */
+static bool is_complete(const struct web_exchange *exchange)
+{
+    return exchange != NULL && exchange->response.status == 0 && exchange->number == 0 && !exchange->begun;
+}
+
 int http_server_event(struct web_connection *connection, enum lws_callback_reasons reason, void *in, size_t len)
 {
     struct http_server *server = connection->server;
@@ -579,7 +643,7 @@ int http_server_event(struct web_connection *connection, enum lws_callback_reaso
     case LWS_CALLBACK_HTTP_BODY:
         return take_body(connection->exchange, in, len);
     case LWS_CALLBACK_HTTP_BODY_COMPLETION:
-        return connection->exchange != NULL && connection->exchange->response.status == 0 ? respond(connection) : 0;
+        return is_complete(connection->exchange) ? respond(connection) : 0;
     case LWS_CALLBACK_HTTP_WRITEABLE:
         return write_body(connection);
     case LWS_CALLBACK_WSI_DESTROY:

@@ -33,14 +33,14 @@ struct http_server_config {
     const char *key_file;
     bool tls_only;
     uint32_t connection_limit; /* open at a time, WebSocket included; 0: 10,000 */
-    /* Fills in the response; NULL: every answer is 404. */
+    /* Fills in the response, or defers it; NULL: every answer is 404. */
     void (*handle)(void *user, const struct http_request *request, struct http_response *response, nanos now);
     /* May a page of this origin open a WebSocket? `host` is what it was asked for as; "" when the request didn't say.
      * Browsers alone tell an origin, and who tells none is not asked about. NULL: any may. */
     bool (*may_connect)(void *user, const char *origin, const char *host);
-    /* Takes over a connection whose first byte is 0 to 3, and has not been read: ICE-TCP's, which begins with the length
-     * of a STUN message (RFC 4571). NULL: there is none. */
-    void (*ice_tcp)(void *user, int fd);
+    /* Takes over a connection whose first byte is 0 to 3: ICE-TCP's, which begins with a STUN message in a frame
+     * (RFC 4571). That message is there, but has not been read yet. NULL: there is none. */
+    void (*ice_tcp)(void *user, int fd, const uint8_t *first, size_t len);
     void *user;
 };
 
@@ -49,6 +49,11 @@ struct http_server *http_server_create(struct web *web, const struct http_server
 
 /* Stops listening and ends its connections, channels included, without calling back. NULL is allowed. */
 void http_server_destroy(struct http_server *server);
+
+/* Within `handle`: the response will come later. By the number that is returned it is given then, once. */
+uint64_t http_server_defer(struct http_server *server, const struct http_request *request);
+/* What is in the response is the server's from now on. Whoever has asked may have gone: then it is cleared. */
+void http_server_answer(struct http_server *server, uint64_t number, struct http_response *response);
 
 /* Where it really listens. */
 struct address http_server_address(const struct http_server *server, size_t index);

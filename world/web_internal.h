@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include <libwebsockets.h>
+#include <uthash.h>
 #include <uv.h>
 
 #include "base/nanos.h"
@@ -51,7 +52,11 @@ struct web_exchange {
     size_t body_len, body_cap;
     bool body_too_large, keep_alive;
     struct http_response response;
-    size_t written; /* of the response's body */
+    size_t written;  /* of the response's body */
+    bool begun;      /* its head is written */
+    uint64_t number; /* of one whose response is deferred; 0: it isn't */
+    struct web_connection *connection;
+    UT_hash_handle hh; /* by number */
 };
 
 /* One of libwebsockets' connections: its opaque user data. */
