@@ -52,7 +52,7 @@ FUZZ_TARGETS = $(patsubst tests/fuzz/%_fuzz.c,$(BUILD)/fuzz/%,$(wildcard tests/f
 BENCHES = $(filter-out $(if $(filter 0,$(SIM)),sim sim_world),$(patsubst bench/%.c,%,$(wildcard bench/*.c)))
 C_FILES = $(shell git ls-files '*.c' '*.h' '*.cc' 2>/dev/null)
 
-.PHONY: all run test check asan fuzz bench packages format install clean help
+.PHONY: all run test check asan tsan fuzz bench packages format install clean help
 all: packages
 	@$(MAKE) $(JOBS) --no-print-directory confab
 
@@ -75,6 +75,7 @@ help:
 	@echo 'make interop   loads on servers that no package brings: LiveKit, Galene (docs/load-servers.md)'
 	@echo 'make check     format, lint, static analysis'
 	@echo 'make asan      the tests under address and undefined-behaviour sanitizers'
+	@echo 'make tsan      the tests of the server and its threads under the thread sanitizer'
 	@echo 'make fuzz      each fuzz target for FUZZ_S seconds (10)'
 	@echo 'make bench     every benchmark; make bench-NAME for one: $(BENCHES)'
 	@echo 'make fidelity  one scenario in both worlds, simulated and live: docs/fidelity.md'
@@ -200,6 +201,12 @@ asan: packages
 	    $(BUILD)/asan/confab $(BUILD)/asan/run-tests
 	ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1 LSAN_OPTIONS=suppressions=tests/lsan.supp \
 	    $(BUILD)/asan/run-tests $(SUITE)
+
+# By setarch, since gcc 12's can't place its shadow in an address space that is laid out at random with 32 bits.
+tsan: packages
+	@$(MAKE) $(JOBS) --no-print-directory BUILD=$(BUILD)/tsan OPTIMIZE='-O1 -g' SANITIZE='-fsanitize=thread -Wno-error' \
+	    $(BUILD)/tsan/confab $(BUILD)/tsan/run-tests
+	TSAN_OPTIONS=halt_on_error=1:suppressions=tests/tsan.supp setarch -R $(BUILD)/tsan/run-tests $(or $(SUITE),serve workers datagram_ring live_mailbox)
 
 FUZZ_FLAGS = -std=c17 -O1 -g -I. $(DEFINES) -fsanitize=address,undefined -fno-sanitize-recover=undefined
 FUZZ_OBJECTS = $(SOURCES:%.c=$(BUILD)/fuzz/objects/%.o)

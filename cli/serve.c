@@ -19,7 +19,7 @@
 static const char usage[] =
     "usage: confab serve [--config FILE] [--listen ADDR] [--port N] [--tls-cert FILE --tls-key FILE]\n"
     "                    [--turn-port N] [--turn-secret SECRET] [--public-address ADDR] [--state DIR]\n"
-    "                    [--capture FILE] [--keylog FILE] [--synthetic] [--quiet]\n"
+    "                    [--workers N] [--capture FILE] [--keylog FILE] [--synthetic] [--quiet]\n"
     "\n"
     "The reference server: an SFU, its signalling by WebSocket (docs/room-protocol.md), WHIP and WHEP (docs/whip.md),\n"
     "and a TURN and STUN server. Works as it is on this machine and its LAN.\n"
@@ -33,6 +33,7 @@ static const char usage[] =
     "  --turn-secret S      from which time-limited TURN credentials are made (a random one)\n"
     "  --public-address A   what a one-to-one NAT in front makes of our address\n"
     "  --state DIR          where the self-signed certificate is kept ($XDG_STATE_HOME/confab)\n"
+    "  --workers N          threads among which rooms are divided (one for each core)\n"
     "  --capture FILE       our UDP traffic as pcapng, to be read by 'confab analyze'\n"
     "  --keylog FILE        DTLS keys for it\n"
     "  --synthetic          whoever opens the page may add synthetic peers to a room; on when only this machine is served\n"
@@ -104,6 +105,16 @@ static bool read_text(const char *option, char *out, size_t cap)
     return true;
 }
 
+static bool read_workers(struct server_config *config)
+{
+    char *end;
+    unsigned long value = strtoul(optarg, &end, 10);
+    if (*optarg < '0' || *optarg > '9' || *end != '\0' || value == 0 || value > SERVER_WORKERS_MAX)
+        return complain("workers", "a number of threads, from 1 to 64");
+    config->workers = (uint32_t)value;
+    return true;
+}
+
 /* False after having said what is wrong. */
 static bool read_option(struct options *options, int letter, const char *given)
 {
@@ -128,6 +139,8 @@ static bool read_option(struct options *options, int letter, const char *given)
         return read_address("public-address", &config->public_address);
     case 's':
         return read_text("state", config->state, sizeof config->state);
+    case 'n':
+        return read_workers(config);
     case 'w':
         return read_text("capture", config->capture, sizeof config->capture);
     case 'k':
@@ -159,6 +172,7 @@ static bool read_command_line(struct options *options, int argc, char **argv)
         {"turn-secret", required_argument, NULL, 'T'},
         {"public-address", required_argument, NULL, 'P'},
         {"state", required_argument, NULL, 's'},
+        {"workers", required_argument, NULL, 'n'},
         {"capture", required_argument, NULL, 'w'},
         {"keylog", required_argument, NULL, 'k'},
         {"synthetic", no_argument, NULL, 'y'},
@@ -216,6 +230,8 @@ static bool configure(const struct options *options, struct server_config *confi
         config->turn.port_given = true;
         config->turn.port = given->turn.port;
     }
+    if (given->workers != 0)
+        config->workers = given->workers;
     if (given->public_address.family != ADDRESS_NONE)
         config->public_address = given->public_address;
     prefer(config->certificate, given->certificate, sizeof config->certificate);

@@ -231,6 +231,15 @@ static bool read_limits(const struct schema *schema, const struct yaml_node *nod
     return schema_mapping(schema, node, fields, COUNT(fields), out);
 }
 
+static bool read_workers(const struct schema *schema, const struct yaml_node *node, void *out)
+{
+    struct server_config *config = out;
+    if (!schema_count(schema, node, &config->workers))
+        return false;
+    return (config->workers > 0 && config->workers <= SERVER_WORKERS_MAX) ||
+           schema_error(schema, node, "'%s' is not a number of threads from 1 to %d", node->text, SERVER_WORKERS_MAX);
+}
+
 static bool read_config(const char *file, const struct yaml_node *root, struct server_config *config,
                         struct error *error)
 {
@@ -244,6 +253,7 @@ static bool read_config(const char *file, const struct yaml_node *root, struct s
         {"origins", read_texts, offsetof(struct server_config, origins)},
         {"tokens", read_tokens, 0},
         {"limits", read_limits, 0},
+        {"workers", read_workers, 0},
         {"always_show", schema_flag, offsetof(struct server_config, always_show)},
         {"capture", read_path, offsetof(struct server_config, capture)},
         {"keylog", read_path, offsetof(struct server_config, keylog)},

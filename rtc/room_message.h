@@ -41,6 +41,7 @@ enum room_message_type {
     ROOM_MESSAGE_TYPES,
 };
 
+enum { ROOM_NAME_CAP = 64 }; /* of rooms and of participants: up to 63 bytes */
 enum { ROOM_PEERS_MAX = 1024, ROOM_ICE_SERVERS_MAX = 8, ROOM_TRACKS_MAX = 1024, ROOM_HEIGHT_MAX = 16384 };
 
 /* As RTCIceServer has it: one URL each (RFC 7064, RFC 7065), "stun:192.0.2.1:3478",

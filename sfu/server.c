@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <openssl/rand.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,8 +11,8 @@
 #include "rtc/tls_stream.h"
 #include "sfu/server_capture.h"
 #include "sfu/server_state.h"
+#include "sfu/server_worker.h"
 #include "sfu/turn_server.h"
-#include "sfu/whip.h"
 #include "world/web_channel.h"
 
 #define CREDENTIALS_S ((int64_t)24 * 3600) /* that TURN credentials are good for */
@@ -35,10 +36,10 @@ static int64_t unix_ns(const struct server *server, nanos now)
     return live_world_unix_origin_s(server->options.live) * NANOS_PER_S + now;
 }
 
-void server_note(void *user, const char *event, const char *room, const char *peer, const char *detail, nanos now)
+static void note(void *user, const char *event, const char *room, const char *peer, const char *detail, nanos now)
 {
-    (void)now;
-    server_log(user, event, room, peer, detail);
+    const struct server *server = user;
+    log_event(server->options.log, unix_ns(server, now), event, "room", room, "peer", peer, "detail", detail, NULL);
 }
 
 /* --- addresses ------------------------------------------------------------------------------------------------------------ */
@@ -84,8 +85,10 @@ static bool add_host(struct server *server, struct error *error)
         return false;
     if (config->capture[0] == '\0')
         return true;
-    server->capture = server_capture_open(config->capture, server->host,
-                                          live_world_unix_origin_s(server->options.live) * NANOS_PER_S, error);
+    server->capture =
+        server_capture_open(config->capture, live_world_unix_origin_s(server->options.live) * NANOS_PER_S, error);
+    if (server->capture != NULL)
+        server_capture_add(server->capture, server->host);
     return server->capture != NULL;
 }
 
@@ -98,13 +101,20 @@ static void write_keylog(void *user, const char *line)
     fflush(server->keylog);
 }
 
-/* The SFU has the same `user` for both. */
-static bool start_sfu(struct server *server, struct error *error)
+static unsigned cores(void)
+{
+    cpu_set_t set;
+    int count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+    return (unsigned)(count < SERVER_WORKERS_MAX ? count : SERVER_WORKERS_MAX);
+}
+
+static bool start_workers(struct server *server, struct error *error)
 {
     const struct server_config *config = server->config;
     struct address addresses[SERVER_LISTEN_MAX];
     struct address announced[SERVER_LISTEN_MAX];
     bool public = config->public_address.family != ADDRESS_NONE;
+    const unsigned count = config->workers != 0 ? config->workers : cores();
     const int64_t now_s = live_world_unix_origin_s(server->options.live);
     const struct certificate_config dtls = {.serial = random_seed() >> 1, .not_before_unix_s = now_s - 24 * 3600};
     for (size_t i = 0; i < server->address_count; i++) {
@@ -118,19 +128,31 @@ static bool start_sfu(struct server *server, struct error *error)
     server->certificate = certificate_create(&dtls, error);
     if (server->certificate == NULL)
         return false;
-    const struct sfu_config sfu = {.host = server->host,
-                                   .addresses = addresses,
-                                   .address_count = server->address_count,
-                                   .announced = announced,
-                                   .always_show = config->always_show,
-                                   .certificate = server->certificate,
-                                   .seed = random_seed(),
-                                   .ntp_origin = live_world_ntp_origin(server->options.live),
-                                   .keylog = server->keylog != NULL ? write_keylog : NULL,
-                                   .note = server_note,
-                                   .user = server};
-    server->sfu = sfu_create(&sfu, error);
-    return server->sfu != NULL;
+    struct server_worker_config worker = {.count = count,
+                                          .live = server->options.live,
+                                          .config = config,
+                                          .addresses = addresses,
+                                          .announced = announced,
+                                          .address_count = server->address_count,
+                                          .certificate = server->certificate,
+                                          .keylog = server->keylog != NULL ? write_keylog : NULL,
+                                          .keylog_user = server,
+                                          .front = server_front_mailbox(server->front)};
+    for (; worker.number < count; worker.number++) {
+        server->workers[worker.number] = server_worker_create(&worker, error);
+        if (server->workers[worker.number] == NULL)
+            return false;
+        server->worker_count++;
+        for (size_t i = 0; i < server->address_count; i++) /* all at the ports that the first one got */
+            addresses[i] = server_worker_address(server->workers[0], i);
+    }
+    for (unsigned i = 0; i < count; i++) {
+        if (server->capture != NULL)
+            server_capture_add(server->capture, server_worker_host(server->workers[i]));
+        if (!server_worker_meet(server->workers[i], server->workers, error))
+            return false;
+    }
+    return true;
 }
 
 static bool prepare_tls(struct server *server, struct error *error)
@@ -216,7 +238,7 @@ static bool start_turn(struct server *server, struct error *error)
             alternate[config.alternate_count++] = with_port(*address, (uint16_t)(port + 1));
         else
             udp[config.udp_count++] = tcp[i];
-        services[config.service_count++] = sfu_address(server->sfu, i);
+        services[config.service_count++] = server_worker_address(server->workers[0], i);
         if (!second)
             *relay = *address;
     }
@@ -226,7 +248,8 @@ static bool start_turn(struct server *server, struct error *error)
         config.external_ipv4 = server->config->public_address;
         server->turn_udp = with_port(server->config->public_address, port);
         server->turn_tls = with_port(server->config->public_address, tls_port);
-        services[config.service_count++] = with_port(server->config->public_address, sfu_address(server->sfu, 0).port);
+        services[config.service_count++] =
+            with_port(server->config->public_address, server_worker_address(server->workers[0], 0).port);
     }
     server->turn = turn_server_create(&config, error);
     return server->turn != NULL || error_prefix(error, "TURN");
@@ -256,19 +279,14 @@ static void renew_ice_servers(void *user, nanos now)
     }
     if (server->turn != NULL && server->tls != NULL)
         add_ice_server(server, "turns", &server->turn_tls, "?transport=tcp");
-    if (server->signalling != NULL)
-        signalling_server_set_ice_servers(server->signalling, server->ice_servers, server->ice_server_count);
-    if (server->whip != NULL)
-        whip_set_ice_servers(server->whip, server->ice_servers, server->ice_server_count);
+    server_front_set_ice_servers(server->front, server->ice_servers, server->ice_server_count);
     world_timer_set(server->renewal, now + RENEWAL);
 }
 
-static void take_ice_tcp(void *user, int fd)
+static void take_ice_tcp(void *user, int fd, const uint8_t *first, size_t len)
 {
-    struct server *server = user;
-    struct world_tcp *tcp = live_host_adopt_tcp(server->host, fd);
-    if (tcp != NULL)
-        sfu_accept_tcp(server->sfu, tcp, world_now(world_of(server->host)));
+    const struct server *server = user;
+    server_front_take_tcp(server->front, fd, first, len);
 }
 
 static bool start_http(struct server *server, struct error *error)
@@ -301,34 +319,9 @@ static bool start_http(struct server *server, struct error *error)
     server->http = web != NULL ? http_server_create(web, &http, error) : NULL;
     if (server->http == NULL)
         return false;
-    sfu_announce_tcp(server->sfu, http_server_address(server->http, 0).port);
-    return true;
-}
-
-static bool start_signalling(struct server *server, struct error *error)
-{
-    const struct signalling_server_config config = {.host = server->host,
-                                                    .address = http_server_address(server->http, 0),
-                                                    .sfu = server->sfu,
-                                                    .room_limit = server->config->room_limit,
-                                                    .server_limit = server->config->participant_limit,
-                                                    .note = server_note,
-                                                    .user = server};
-    server->signalling = signalling_server_create(&config, error);
-    return server->signalling != NULL;
-}
-
-static bool start_whip(struct server *server, struct error *error)
-{
-    const struct server_config *given = server->config;
-    const struct whip_config config = {
-        .host = server->host,
-        .sfu = server->sfu,
-        .publish = {.tokens = given->publish_tokens.text, .count = given->publish_tokens.count},
-        .play = {.tokens = given->play_tokens.text, .count = given->play_tokens.count},
-        .session_limit = given->participant_limit};
-    server->whip = whip_create(&config, error);
-    return server->whip != NULL;
+    for (unsigned i = 0; i < server->worker_count; i++)
+        sfu_announce_tcp(server_worker_sfu(server->workers[i]), http_server_address(server->http, 0).port);
+    return server_front_open(server->front, server->http, server->workers, server->worker_count, error);
 }
 
 /* --- life ------------------------------------------------------------------------------------------------------------------ */
@@ -342,16 +335,32 @@ static bool open_keylog(struct server *server, struct error *error)
     return server->keylog != NULL || error_set(error, ERROR_INPUT, "%s: %s", path, strerror(errno));
 }
 
+static bool start_front(struct server *server, struct error *error)
+{
+    const struct server_front_config front = {.live = server->options.live,
+                                              .host = server->host,
+                                              .limit = server->config->participant_limit,
+                                              .note = note,
+                                              .report = server_report,
+                                              .user = server};
+    server->front = server_front_create(&front, error);
+    return server->front != NULL;
+}
+
 static bool start(struct server *server, struct error *error)
 {
     if (!open_keylog(server, error) || !add_host(server, error) || !prepare_tls(server, error) ||
-        !start_sfu(server, error) || !start_turn(server, error) || !start_http(server, error) ||
-        !start_signalling(server, error) || !start_whip(server, error))
+        !start_front(server, error) || !start_workers(server, error) || !start_turn(server, error) ||
+        !start_http(server, error))
         return false;
     server->renewal = world_timer_open(server->host, renew_ice_servers, server);
     if (server->renewal == NULL)
         return error_set(error, ERROR_SYSTEM, "out of memory");
     renew_ice_servers(server, server->started);
+    for (unsigned i = 0; i < server->worker_count; i++) {
+        if (!server_worker_start(server->workers[i], error))
+            return false;
+    }
     log_event(server->options.log, unix_ns(server, server->started), "start", "version", CONFAB_VERSION, NULL);
     return true;
 }
@@ -380,8 +389,7 @@ void server_stop(struct server *server, const char *reason)
         return;
     server->stopping = true;
     log_event(server->options.log, unix_ns(server, now), "stop", "reason", reason, NULL);
-    signalling_server_dismiss(server->signalling, reason);
-    whip_dismiss(server->whip, now);
+    server_front_dismiss(server->front, reason);
 }
 
 void server_destroy(struct server *server)
@@ -391,16 +399,19 @@ void server_destroy(struct server *server)
         return;
     if (server->renewal != NULL)
         world_timer_close(server->renewal);
-    signalling_server_destroy(server->signalling);
-    whip_destroy(server->whip);
-    http_server_destroy(server->http);
-    turn_server_destroy(server->turn);
-    sfu_destroy(server->sfu);
-    tls_context_destroy(server->tls);
-    certificate_destroy(server->certificate);
+    for (unsigned i = 0; i < server->worker_count; i++)
+        server_worker_stop(server->workers[i]);
     if (!server_capture_close(server->capture, &error))
         log_event(server->options.log, unix_ns(server, world_now(live_world_of(server->options.live))), "capture",
                   "error", error.text, NULL);
+    for (unsigned i = 0; i < server->worker_count; i++)
+        server_worker_destroy(server->workers[i]);
+    server_front_destroy(server->front);
+    server_forget_reports(server);
+    http_server_destroy(server->http);
+    turn_server_destroy(server->turn);
+    tls_context_destroy(server->tls);
+    certificate_destroy(server->certificate);
     if (server->keylog != NULL)
         fclose(server->keylog);
     free(server);
@@ -420,13 +431,12 @@ struct address server_signalling_address(const struct server *server)
 
 size_t server_room(const struct server *server, const char *name, bool *sfu)
 {
-    return signalling_server_room(server->signalling, name, sfu);
+    return server_front_room(server->front, name, sfu);
 }
 
 void server_log(const struct server *server, const char *event, const char *room, const char *peer, const char *detail)
 {
-    nanos now = world_now(live_world_of(server->options.live));
-    log_event(server->options.log, unix_ns(server, now), event, "room", room, "peer", peer, "detail", detail, NULL);
+    note((struct server *)server, event, room, peer, detail, world_now(live_world_of(server->options.live)));
 }
 
 void server_print(const struct server *server, FILE *out)
@@ -436,7 +446,7 @@ void server_print(const struct server *server, FILE *out)
     fprintf(out, "confab %s serves\n", CONFAB_VERSION);
     for (size_t i = 0; i < server->address_count; i++) {
         const struct address at = with_port(server->addresses[i], port);
-        const struct address media = sfu_address(server->sfu, i);
+        const struct address media = server_worker_address(server->workers[0], i);
         /* Elsewhere than on this machine a browser gives no camera to a page without TLS. */
         bool tls = server->tls != NULL && (server->config->tls_only || address_scope(&at) != ADDRESS_LOOPBACK);
         const char *s = tls ? "s" : "";

@@ -1,5 +1,6 @@
 #include "sfu/server_capture.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,8 +20,11 @@ enum {
 struct server_capture {
     struct pcapng *file;
     uint32_t interface;
-    struct world_host *host;
+    struct world_host *hosts[SERVER_CAPTURE_HOSTS_MAX];
+    size_t host_count;
     int64_t origin_unix_ns;
+    pthread_mutex_t lock; /* of what follows, and the file */
+    nanos written;        /* the time of the last packet */
     uint8_t packet[PACKET_CAP];
 };
 
@@ -81,6 +85,10 @@ static void on_datagrams(void *user, bool sent, const struct address *local, con
                          nanos now)
 {
     struct server_capture *capture = user;
+    pthread_mutex_lock(&capture->lock);
+    /* Whoever had to wait for the lock is later than it says, by as much. */
+    now = nanos_max(now, capture->written);
+    capture->written = now;
     for (size_t i = 0; i < count; i++) {
         const struct datagram *datagram = &batch[i];
         const struct address *own = datagram->local.family != ADDRESS_NONE ? &datagram->local : local;
@@ -94,10 +102,18 @@ static void on_datagrams(void *user, bool sent, const struct address *local, con
         pcapng_write(capture->file, capture->interface, (uint64_t)(capture->origin_unix_ns + now), capture->packet, len,
                      len);
     }
+    pthread_mutex_unlock(&capture->lock);
 }
 
-struct server_capture *server_capture_open(const char *path, struct world_host *host, int64_t origin_unix_ns,
-                                           struct error *error)
+void server_capture_add(struct server_capture *capture, struct world_host *host)
+{
+    if (capture->host_count == SERVER_CAPTURE_HOSTS_MAX)
+        return;
+    capture->hosts[capture->host_count++] = host;
+    live_host_set_tap(host, on_datagrams, capture);
+}
+
+struct server_capture *server_capture_open(const char *path, int64_t origin_unix_ns, struct error *error)
 {
     struct server_capture *capture = calloc(1, sizeof *capture);
     if (capture == NULL) {
@@ -109,10 +125,10 @@ struct server_capture *server_capture_open(const char *path, struct world_host *
         free(capture);
         return NULL;
     }
-    capture->host = host;
+    pthread_mutex_init(&capture->lock, NULL);
+    capture->written = INT64_MIN;
     capture->origin_unix_ns = origin_unix_ns;
     capture->interface = pcapng_add_interface(capture->file, "server", PCAPNG_RAW_IP, 0);
-    live_host_set_tap(host, on_datagrams, capture);
     return capture;
 }
 
@@ -120,7 +136,9 @@ bool server_capture_close(struct server_capture *capture, struct error *error)
 {
     if (capture == NULL)
         return true;
-    live_host_set_tap(capture->host, NULL, NULL);
+    for (size_t i = 0; i < capture->host_count; i++)
+        live_host_set_tap(capture->hosts[i], NULL, NULL);
+    pthread_mutex_destroy(&capture->lock);
     bool written = pcapng_close(capture->file, error);
     free(capture);
     return written;

@@ -21,6 +21,7 @@ enum {
     SERVER_PORT = 8080,
     SERVER_TURN_PORT = 3478,
     SERVER_TURN_TLS_PORT = 5349,
+    SERVER_WORKERS_MAX = 64,
 };
 
 struct server_texts {
@@ -62,6 +63,7 @@ struct server_config {
     struct server_texts origins;                              /* that browsers may come from; none: any */
     struct server_texts publish_tokens, play_tokens;          /* that WHIP and WHEP ask for; none: nothing */
     uint32_t room_limit, participant_limit, connection_limit; /* 0: 1,024, 100,000 and 10,000 */
+    uint32_t workers;                                         /* threads that have rooms; 0: one for each core */
     bool always_show;                                         /* as sfu_config's */
     char capture[SERVER_PATH_CAP], keylog[SERVER_PATH_CAP];   /* "": none */
 };

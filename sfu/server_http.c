@@ -2,9 +2,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <uthash.h>
 
 #include "sfu/server_state.h"
-#include "sfu/whip.h"
 
 enum { PREFLIGHT_MAX_AGE_S = 7200 };
 
@@ -104,18 +104,69 @@ static bool is_reading(const struct http_request *request, struct http_response 
     return false;
 }
 
+/* --- reports: the workers are asked first ------------------------------------------------------------------------------- */
+
+/* One that is being made. */
+struct server_report {
+    uint64_t number;
+    bool health;
+    struct http_response response; /* what is in it already */
+    UT_hash_handle hh;
+};
+
+static bool is_report(const char *path) { return strcmp(path, "/health") == 0 || strcmp(path, "/metrics") == 0; }
+
+static void ask_workers(struct server *server, const struct http_request *request, struct http_response *response)
+{
+    struct server_report *report = calloc(1, sizeof *report);
+    if (report == NULL) {
+        http_response_refuse(response, HTTP_SERVICE_UNAVAILABLE, "out of memory");
+        return;
+    }
+    report->health = strcmp(request->path, "/health") == 0;
+    report->response = *response;
+    *response = (struct http_response){0};
+    report->number = http_server_defer(server->http, request);
+    HASH_ADD(hh, server->reports, number, sizeof report->number, report);
+    server_front_ask(server->front, report->number);
+}
+
+void server_report(void *user, uint64_t number, const struct server_statistics *workers, size_t count, nanos now)
+{
+    struct server *server = user;
+    struct server_report *report;
+    HASH_FIND(hh, server->reports, &number, sizeof number, report);
+    if (report == NULL)
+        return;
+    if (report->health)
+        server_report_health(server, workers, count, &report->response, now);
+    else
+        server_report_metrics(server, workers, count, &report->response, now);
+    http_server_answer(server->http, number, &report->response);
+    HASH_DELETE(hh, server->reports, report);
+    free(report);
+}
+
+void server_forget_reports(struct server *server)
+{
+    struct server_report *report, *next;
+    HASH_ITER(hh, server->reports, report, next)
+    {
+        HASH_DELETE(hh, server->reports, report);
+        http_response_clear(&report->response);
+        free(report);
+    }
+}
+
 void server_handle(void *user, const struct http_request *request, struct http_response *response, nanos now)
 {
     struct server *server = user;
     const struct server_page *page = find_page(server, request->path);
     add_cors(server, request, response);
-    if (strcmp(request->path, "/health") == 0) {
+    if (is_report(request->path)) {
         if (is_reading(request, response))
-            server_report_health(server, response, now);
-    } else if (strcmp(request->path, "/metrics") == 0) {
-        if (is_reading(request, response))
-            server_report_metrics(server, response, now);
-    } else if (whip_handle(server->whip, request, response, now)) {
+            ask_workers(server, request, response);
+    } else if (server_front_handle(server->front, request, response)) {
         return;
     } else if (page != NULL) {
         if (is_reading(request, response))

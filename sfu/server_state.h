@@ -10,14 +10,14 @@
 #include "rtc/certificate_file.h"
 #include "rtc/room_message.h"
 #include "sfu/server.h"
-#include "sfu/sfu.h"
-#include "sfu/signalling_server.h"
+#include "sfu/server_front.h"
 #include "world/http_server.h"
 #include "world/live_world.h"
 
 struct server_capture;
 struct tls_context;
-struct whip;
+struct server_report;
+struct server_worker;
 
 enum { SERVER_URL_CAP = 96, SERVER_CREDENTIAL_CAP = 64 };
 
@@ -37,13 +37,14 @@ struct server {
     FILE *keylog;
     struct server_capture *capture;
 
-    struct sfu *sfu;
+    struct server_worker *workers[SERVER_WORKERS_MAX];
+    unsigned worker_count;
+    struct server_front *front;
+    struct server_report *reports; /* hash table by number: those that are being made */
     struct turn_server *turn;
     struct address turn_udp, turn_tls; /* as clients are told */
     char turn_secret[SERVER_TEXT_CAP];
     struct http_server *http;
-    struct signalling_server *signalling;
-    struct whip *whip;
 
     /* What participants are told to use; made anew from time to time, since credentials expire. */
     struct room_ice_server ice_servers[ROOM_ICE_SERVERS_MAX];
@@ -59,11 +60,14 @@ void server_handle(void *user, const struct http_request *request, struct http_r
 /* May a page of this origin open a WebSocket to us, asked for as `host`? */
 bool server_may_connect(void *user, const char *origin, const char *host);
 
-/* GET /health, GET /metrics (server_report.c). */
-void server_report_health(const struct server *server, struct http_response *response, nanos now);
-void server_report_metrics(const struct server *server, struct http_response *response, nanos now);
+/* GET /health, GET /metrics (server_report.c), from what each of `count` workers says. */
+void server_report_health(const struct server *server, const struct server_statistics *workers, size_t count,
+                          struct http_response *response, nanos now);
+void server_report_metrics(const struct server *server, const struct server_statistics *workers, size_t count,
+                           struct http_response *response, nanos now);
 
-/* A line for the log. */
-void server_note(void *user, const char *event, const char *room, const char *peer, const char *detail, nanos now);
+/* As server_front_config's `report`. */
+void server_report(void *user, uint64_t number, const struct server_statistics *workers, size_t count, nanos now);
+void server_forget_reports(struct server *server);
 
 #endif

@@ -86,27 +86,31 @@ static void timer_fired(void *user, nanos now)
 
 /* --- in ---------------------------------------------------------------------------------------------------------------- */
 
-/* Whose STUN check that is, by the ufrag that it names; NULL when it names none of ours. */
-static struct sfu_participant *named_by_check(const struct sfu *sfu, const struct datagram *datagram)
+/* The ufrag that a STUN check names; "" when it is none. */
+static void read_check(const struct datagram *datagram, char ufrag[ICE_UFRAG_CAP])
 {
     struct stun_message message;
-    char ufrag[ICE_UFRAG_CAP];
-    struct sfu_participant *p = NULL;
-    if (stun_parse(&message, datagram->data, datagram->len, NULL) && ice_stun_local_ufrag(&message, ufrag))
-        HASH_FIND(hh, sfu->participants_by_ufrag, ufrag, strlen(ufrag), p);
-    return p;
+    ufrag[0] = '\0';
+    if (packet_kind(datagram->data, datagram->len) == PACKET_STUN &&
+        stun_parse(&message, datagram->data, datagram->len, NULL))
+        ice_stun_local_ufrag(&message, ufrag);
 }
 
 void sfu_take(struct sfu *sfu, int socket, struct datagram *datagram, nanos now)
 {
     struct sfu_source *source;
     struct sfu_participant *p = NULL;
-    bool check = packet_kind(datagram->data, datagram->len) == PACKET_STUN;
-    if (check)
-        p = named_by_check(sfu, datagram);
+    char ufrag[ICE_UFRAG_CAP];
+    read_check(datagram, ufrag);
+    if (ufrag[0] != '\0')
+        HASH_FIND(hh, sfu->participants_by_ufrag, ufrag, strlen(ufrag), p);
     bool named = p != NULL;
     if (p == NULL) {
         HASH_FIND(hh, sfu->sources, &datagram->remote, sizeof datagram->remote, source);
+        /* A check that names someone else's participant is theirs, whoever was at that address before. */
+        if (sfu->siblings.count > 1 && (source == NULL || ufrag[0] != '\0') &&
+            sfu_siblings_pass(sfu, socket, datagram, ufrag))
+            return;
         p = source != NULL ? source->participant : NULL;
     }
     if (p == NULL || p->connection == NULL ||
@@ -127,6 +131,7 @@ static void received(void *user, struct world_udp *udp, struct datagram *batch, 
         socket++;
     for (size_t i = 0; i < count; i++)
         sfu_take(sfu, (int)socket, &batch[i], now);
+    sfu_siblings_passed(sfu);
     sfu_flush(sfu, now);
 }
 
@@ -313,6 +318,9 @@ struct sfu *sfu_create(const struct sfu_config *config, struct error *error)
     sfu->keylog = config->keylog;
     sfu->note = config->note;
     sfu->user = config->user;
+    if (config->siblings != NULL)
+        sfu->siblings = *config->siblings;
+    sfu->via = sfu->siblings.own;
     sfu->rng = rng_of(config->seed, "sfu", 0);
     sfu->timer_at = NANOS_NEVER;
     sfu->timer = world_timer_open(config->host, timer_fired, sfu);
@@ -340,6 +348,7 @@ void sfu_destroy(struct sfu *sfu)
             world_tcp_listener_close(sfu->listeners[i]);
     }
     sfu_streams_destroy(sfu->streams);
+    sfu_siblings_clear(sfu);
     if (sfu->timer != NULL)
         world_timer_close(sfu->timer);
     deadline_heap_clear(&sfu->deadlines);

@@ -24,6 +24,7 @@ struct ice_candidate;
 struct session_transport;
 struct sfu;
 struct sfu_participant;
+struct sfu_siblings_config;
 
 struct sfu_config {
     struct world_host *host;
@@ -43,6 +44,7 @@ struct sfu_config {
      * nobody is told. */
     void (*note)(void *user, const char *event, const char *room, const char *peer, const char *detail, nanos now);
     void *user;
+    const struct sfu_siblings_config *siblings; /* who listen on the same addresses; NULL: nobody does */
 };
 
 /* NULL and `error` when a socket can't be opened. */
@@ -90,6 +92,7 @@ struct sfu_statistics {
     uint64_t data_messages_dropped;  /* too long for a subscriber, or too many */
     uint64_t data_channels_given_up; /* of subscribers that did not read */
     uint64_t discarded;              /* datagrams that belong to nobody */
+    uint64_t passed;                 /* datagrams that belong to siblings */
     uint64_t tcp_connections;        /* now, those included that have not told whose they are */
 };
 struct sfu_statistics sfu_statistics(const struct sfu *sfu);

@@ -73,6 +73,7 @@ static void forget_source(struct sfu *sfu, struct sfu_source *source)
 {
     if (source->address.tcp != 0)
         sfu_streams_close(sfu->streams, &source->address);
+    sfu_siblings_claim(sfu, source->via, &source->address, false);
     HASH_DELETE(hh, sfu->sources, source); // NOLINT(clang-analyzer-core.NullDereference): it is in there
 }
 
@@ -113,6 +114,7 @@ bool sfu_participant_connect(struct sfu_participant *p, struct error *error)
         .transport = {.lite = true,
                       .certificate = sfu->certificate,
                       .seed = rng_u64(&sfu->rng),
+                      .ufrag_mark = sfu_siblings_mark(sfu),
                       .keylog = sfu->keylog,
                       .keylog_user = sfu->user},
         .congestion = {.start_bps = START_BPS, .min_bps = MIN_BPS, .alr_probing = true, .layered = true},
@@ -163,18 +165,39 @@ static size_t source_slot(const struct sfu_participant *p)
     return has_path && address_equal(&p->sources[0]->address, &path.remote_address) ? 1 : 0;
 }
 
+/* Out of the list of whoever was there. */
+static void take_from(struct sfu_source *source)
+{
+    struct sfu_participant *before = source->participant;
+    for (size_t i = 0; i < before->source_count; i++) {
+        if (before->sources[i] == source)
+            before->sources[i--] = before->sources[--before->source_count];
+    }
+}
+
+void sfu_participant_forget_source(struct sfu *sfu, const struct address *address)
+{
+    struct sfu_source *source;
+    HASH_FIND(hh, sfu->sources, address, sizeof *address, source);
+    if (source == NULL)
+        return;
+    take_from(source);
+    forget_source(sfu, source);
+    free(source);
+}
+
 void sfu_participant_note_source(struct sfu_participant *p, const struct address *address)
 {
     struct sfu_source *source;
     HASH_FIND(hh, p->sfu->sources, address, sizeof *address, source);
-    if (source != NULL && source->participant == p)
+    if (source != NULL && source->participant == p) {
+        if (source->via != p->sfu->via)
+            sfu_siblings_claim(p->sfu, p->sfu->via, address, true);
+        source->via = p->sfu->via;
         return;
+    }
     if (source != NULL) { /* whoever was there before has gone: a NAT gave the address to somebody else */
-        struct sfu_participant *before = source->participant;
-        for (size_t i = 0; i < before->source_count; i++) {
-            if (before->sources[i] == source)
-                before->sources[i--] = before->sources[--before->source_count];
-        }
+        take_from(source);
         HASH_DELETE(hh, p->sfu->sources, source);
         free(source);
     }
@@ -188,7 +211,8 @@ void sfu_participant_note_source(struct sfu_participant *p, const struct address
             return;
         p->sources[p->source_count++] = source;
     }
-    *source = (struct sfu_source){.address = *address, .participant = p};
+    *source = (struct sfu_source){.address = *address, .participant = p, .via = p->sfu->via};
+    sfu_siblings_claim(p->sfu, source->via, address, true);
     HASH_ADD(hh, p->sfu->sources, address, sizeof source->address, source);
     if (address->tcp != 0)
         sfu_streams_know(p->sfu->streams, address);

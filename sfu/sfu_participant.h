@@ -76,6 +76,9 @@ void sfu_participant_note_ufrag(struct sfu_participant *participant);
 /* Its STUN came from there. */
 void sfu_participant_note_source(struct sfu_participant *participant, const struct address *address);
 
+/* Nobody's STUN comes from there any more. */
+void sfu_participant_forget_source(struct sfu *sfu, const struct address *address);
+
 /* Something was done to it that may make it send: it is flushed at the end of the batch. */
 void sfu_participant_touch(struct sfu_participant *participant);
 

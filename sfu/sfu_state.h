@@ -13,6 +13,7 @@
 #include "rtc/transport.h"
 #include "sfu/layer_allocator.h"
 #include "sfu/sfu.h"
+#include "sfu/sfu_siblings.h"
 
 enum { SFU_DATAGRAM_CAP = 2048, SFU_BATCH = 32 };
 
@@ -20,6 +21,7 @@ enum { SFU_DATAGRAM_CAP = 2048, SFU_BATCH = 32 };
 struct sfu_source {
     struct address address;
     struct sfu_participant *participant;
+    unsigned via; /* the sibling to whose socket it comes */
     UT_hash_handle hh;
 };
 
@@ -40,6 +42,11 @@ struct sfu {
     void (*note)(void *user, const char *event, const char *room, const char *peer, const char *detail, nanos now);
     void *user; /* of both */
     struct rng rng;
+
+    struct sfu_siblings_config siblings;
+    struct sfu_claim *claims; /* hash table by address: what comes from there is a sibling's */
+    unsigned via;             /* the sibling to whose socket came what is being taken */
+    bool passed;              /* something on, in this batch */
 
     struct sfu_room *rooms;                        /* hash table by name */
     struct sfu_participant *participants_by_ufrag; /* hash table */

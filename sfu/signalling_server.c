@@ -5,12 +5,10 @@
 #include <string.h>
 #include <uthash.h>
 
+#include "sfu/message_allowance.h"
 #include "sfu/sfu.h"
 
-enum { NAME_CAP = 64, SERVER_LIMIT = 100000 };
-
-/* Of one participant: a mesh of a hundred takes so many at once. Who goes on like this keeps everyone else waiting. */
-enum { MESSAGES_BURST = 4000, MESSAGES_PER_S = 100 };
+enum { NAME_CAP = ROOM_NAME_CAP };
 
 static const char *const tracks[] = {"audio", "video", "screen"};
 enum { TRACKS = sizeof tracks / sizeof tracks[0] };
@@ -30,8 +28,7 @@ struct member {
     char name[NAME_CAP];
     struct sfu_participant *participant; /* in an SFU room */
     uint8_t muted;                       /* a bit for each of `tracks` */
-    double tokens;                       /* messages that it may say at once */
-    nanos refilled;
+    struct message_allowance allowance;
     struct member *previous, *next; /* of the server's list */
     UT_hash_handle hh;
 };
@@ -40,7 +37,8 @@ struct signalling_server {
     struct signalling_server_config config;
     char *texts[3 * ROOM_ICE_SERVERS_MAX]; /* of the ICE servers */
     size_t text_count;
-    struct world_channel_listener *listener;
+    struct world_channel_listener *listener; /* NULL: others bring channels */
+    bool dismissed;
     struct room *rooms;
     struct member *members;
     size_t member_count;
@@ -232,14 +230,23 @@ static void pass_on(struct member *member, struct room_message *message)
     send_message(recipient, message);
 }
 
+static void tell_seat(const struct member *member)
+{
+    const struct signalling_server_config *config = &member->server->config;
+    if (config->seated != NULL)
+        config->seated(config->user, member->channel, member->room != NULL);
+}
+
 static void handle(struct member *member, struct room_message *message, nanos now)
 {
     switch (message->type) {
     case ROOM_JOIN:
         join(member, message, now);
+        tell_seat(member);
         break;
     case ROOM_LEAVE:
         leave_room(member, now);
+        tell_seat(member);
         break;
     case ROOM_OFFER:
     case ROOM_ANSWER:
@@ -273,16 +280,6 @@ static void handle(struct member *member, struct room_message *message, nanos no
     }
 }
 
-static bool may_say(struct member *member, nanos now)
-{
-    member->tokens += nanos_to_s(now - member->refilled) * MESSAGES_PER_S;
-    member->refilled = now;
-    if (member->tokens > MESSAGES_BURST)
-        member->tokens = MESSAGES_BURST;
-    member->tokens -= 1;
-    return member->tokens >= 0;
-}
-
 static void forget(struct member *member, nanos now);
 
 static void received(void *user, struct world_channel *channel, const char *text, size_t len, nanos now)
@@ -291,7 +288,7 @@ static void received(void *user, struct world_channel *channel, const char *text
     struct room_message message;
     struct error error;
     (void)channel;
-    if (!may_say(member, now)) {
+    if (!message_allowance_take(&member->allowance, now)) {
         refuse(member, "too many messages");
         forget(member, now);
         return;
@@ -322,26 +319,29 @@ static void closed(void *user, struct world_channel *channel, const char *reason
     forget(user, now);
 }
 
-static void accepted(void *user, struct world_channel *channel, nanos now)
+void signalling_server_accept(struct signalling_server *server, struct world_channel *channel, nanos now)
 {
     static const struct world_channel_callbacks callbacks = {.received = received, .closed = closed};
-    struct signalling_server *server = user;
-    uint32_t limit = server->config.server_limit != 0 ? server->config.server_limit : SERVER_LIMIT;
-    struct member *member = server->member_count < limit ? calloc(1, sizeof *member) : NULL;
+    uint32_t limit = server->config.server_limit != 0 ? server->config.server_limit : SIGNALLING_SERVER_LIMIT;
+    struct member *member = server->member_count < limit && !server->dismissed ? calloc(1, sizeof *member) : NULL;
     if (member == NULL) {
         world_channel_close(channel);
         return;
     }
     member->server = server;
     member->channel = channel;
-    member->tokens = MESSAGES_BURST;
-    member->refilled = now;
+    member->allowance = message_allowance_full(now);
     member->next = server->members;
     if (member->next != NULL)
         member->next->previous = member;
     server->members = member;
     server->member_count++;
     world_channel_adopt(channel, &callbacks, member);
+}
+
+static void accepted(void *user, struct world_channel *channel, nanos now)
+{
+    signalling_server_accept(user, channel, now);
 }
 
 /* --- life ---------------------------------------------------------------------------------------------------------------- */
@@ -386,8 +386,10 @@ struct signalling_server *signalling_server_create(const struct signalling_serve
         return NULL;
     }
     server->config = *config;
-    server->listener = world_channel_listen(config->host, &config->address, accepted, server, error);
-    bool ready = server->listener != NULL;
+    bool listens = config->address.family != ADDRESS_NONE;
+    if (listens)
+        server->listener = world_channel_listen(config->host, &config->address, accepted, server, error);
+    bool ready = !listens || server->listener != NULL;
     if (ready && !signalling_server_set_ice_servers(server, config->ice_servers, config->ice_server_count))
         ready = error_set(error, ERROR_SYSTEM, "out of memory");
     if (!ready) {
@@ -416,6 +418,7 @@ void signalling_server_dismiss(struct signalling_server *server, const char *rea
     if (server->listener != NULL)
         world_channel_listener_close(server->listener);
     server->listener = NULL;
+    server->dismissed = true;
     /* First the word to all, so that nobody hears of the others' leaving. */
     for (struct member *member = server->members; member != NULL; member = member->next)
         send_message(member, &(struct room_message){.type = ROOM_ERROR, .reason = reason});

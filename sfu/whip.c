@@ -22,7 +22,6 @@ enum {
     ID_BYTES = 16,
     ID_CAP = 2 * ID_BYTES + 1,
     TAG_CAP = 24, /* of an ETag without its quotes */
-    SESSIONS_DEFAULT = 10000,
     SWEEP_S = 5,
 };
 
@@ -38,6 +37,7 @@ struct whip_session {
     char tag[TAG_CAP]; /* another with each ICE restart */
     char room[SFU_NAME_CAP];
     bool plays;
+    bool made; /* its POST was answered with 201 */
     enum ending ending;
     struct sfu_participant *participant;
     nanos created;
@@ -81,6 +81,8 @@ static void end_session(struct whip_session *session, nanos now)
     else
         whip->statistics.publishers--;
     sfu_leave(session->participant, now);
+    if (session->made && whip->config.over != NULL)
+        whip->config.over(whip->config.user, session->room);
     free(session->answer);
     free(session);
 }
@@ -198,10 +200,16 @@ static bool accepts_sdp(const char *accept)
            strstr(accept, "*/*") != NULL;
 }
 
+void whip_refuse(struct http_response *response, const char *reason)
+{
+    http_response_add(response, "Retry-After", "%d", WHIP_RETRY_AFTER_S);
+    http_response_refuse(response, HTTP_SERVICE_UNAVAILABLE, "%s", reason);
+}
+
 /* False, answered, when there can be no session. */
 static bool check_post(const struct whip *whip, const struct http_request *request, struct http_response *response)
 {
-    uint32_t limit = whip->config.session_limit != 0 ? whip->config.session_limit : SESSIONS_DEFAULT;
+    uint32_t limit = whip->config.session_limit != 0 ? whip->config.session_limit : WHIP_SESSIONS;
     if (!http_media_type_is(http_request_header(request, "Content-Type"), SDP)) {
         http_response_add(response, "Accept-Post", SDP);
         http_response_refuse(response, HTTP_UNSUPPORTED_MEDIA_TYPE, "an offer is " SDP);
@@ -212,9 +220,7 @@ static bool check_post(const struct whip *whip, const struct http_request *reque
         return false;
     }
     if (whip->dismissed || HASH_COUNT(whip->sessions) >= limit) {
-        http_response_add(response, "Retry-After", "%d", WHIP_RETRY_AFTER_S);
-        http_response_refuse(response, HTTP_SERVICE_UNAVAILABLE,
-                             whip->dismissed ? "the server ends" : "the server is full");
+        whip_refuse(response, whip->dismissed ? "the server ends" : "the server is full");
         return false;
     }
     return true;
@@ -294,8 +300,7 @@ static void post(struct whip *whip, bool plays, const char *room, const struct h
     }
     struct whip_session *session = begin_session(whip, room, plays, now);
     if (session == NULL) {
-        http_response_add(response, "Retry-After", "%d", WHIP_RETRY_AFTER_S);
-        http_response_refuse(response, HTTP_SERVICE_UNAVAILABLE, "out of memory");
+        whip_refuse(response, "out of memory");
         return;
     }
     if (!negotiate(session, request, response, now)) {
@@ -304,6 +309,7 @@ static void post(struct whip *whip, bool plays, const char *room, const struct h
         return;
     }
     whip->statistics.sessions++;
+    session->made = true;
     http_response_set(response, HTTP_CREATED, SDP, session->answer, strlen(session->answer));
     /* As the request named the room, percent-encoded where it must be; it is ours, so the id alone is enough. */
     http_response_add(response, "Location", "/%s/%s/%s", plays ? "whep" : "whip", session->room, session->id);
@@ -466,26 +472,32 @@ static bool is_room(const char *room, size_t len)
     return len > 0 && len < SFU_NAME_CAP;
 }
 
+bool whip_path_read(struct whip_path *out, const char *path)
+{
+    out->plays = strncmp(path, "/whep/", 6) == 0;
+    if (!out->plays && strncmp(path, "/whip/", 6) != 0)
+        return false;
+    const char *begin = path + 6;
+    size_t len = strcspn(begin, "/");
+    out->id = begin[len] == '/' && begin[len + 1] != '\0' ? begin + len + 1 : NULL;
+    len = is_room(begin, len) ? len : 0;
+    memcpy(out->room, begin, len);
+    out->room[len] = '\0';
+    return true;
+}
+
 bool whip_handle(struct whip *whip, const struct http_request *request, struct http_response *response, nanos now)
 {
-    char room[SFU_NAME_CAP];
-    bool plays = strncmp(request->path, "/whep/", 6) == 0;
-    if (!plays && strncmp(request->path, "/whip/", 6) != 0)
+    struct whip_path path;
+    if (!whip_path_read(&path, request->path))
         return false;
-    const char *begin = request->path + 6;
-    size_t len = strcspn(begin, "/");
-    const char *id = begin[len] == '/' && begin[len + 1] != '\0' ? begin + len + 1 : NULL;
-    if (!is_room(begin, len)) {
+    if (path.room[0] == '\0')
         http_response_refuse(response, HTTP_NOT_FOUND,
                              "a room is named by 1 to 63 letters, digits, '-', '_', '.' and '~'");
-        return true;
-    }
-    memcpy(room, begin, len);
-    room[len] = '\0';
-    if (id == NULL)
-        handle_endpoint(whip, plays, room, request, response, now);
+    else if (path.id == NULL)
+        handle_endpoint(whip, path.plays, path.room, request, response, now);
     else
-        handle_session(whip, plays, room, id, request, response, now);
+        handle_session(whip, path.plays, path.room, path.id, request, response, now);
     return true;
 }
 

@@ -27,6 +27,7 @@ enum {
     WHIP_TOKEN_CAP = 64,
     WHIP_CONNECT_TIMEOUT_S = 30, /* from the offer until the connection stands */
     WHIP_RETRY_AFTER_S = 5,
+    WHIP_SESSIONS = 10000,
 };
 
 /* Tokens that may be used; none: everyone may. */
@@ -39,7 +40,10 @@ struct whip_config {
     struct world_host *host; /* for its timer */
     struct sfu *sfu;
     struct whip_tokens publish, play;
-    uint32_t session_limit; /* 0: 10,000; beyond it 503 */
+    uint32_t session_limit; /* 0: WHIP_SESSIONS; beyond it 503 */
+    /* A session that was made has ended. NULL: nobody is told. */
+    void (*over)(void *user, const char *room);
+    void *user;
 };
 
 /* NULL and `error` when out of memory. */
@@ -49,6 +53,18 @@ void whip_destroy(struct whip *whip);
 
 /* Told to clients by Link headers; the list must stay until the next call. */
 void whip_set_ice_servers(struct whip *whip, const struct room_ice_server *ice_servers, size_t count);
+
+/* What a path means. */
+struct whip_path {
+    bool plays;
+    char room[ROOM_NAME_CAP]; /* "": what is there in its place is no room's name */
+    const char *id;           /* of a session; NULL: none is named */
+};
+/* False when it is not below /whip or /whep. */
+bool whip_path_read(struct whip_path *out, const char *path);
+
+/* Refuses for now: 503. */
+void whip_refuse(struct http_response *response, const char *reason);
 
 /* Answers a request whose path is below /whip or /whep; false, and nothing is done, for any other. */
 bool whip_handle(struct whip *whip, const struct http_request *request, struct http_response *response, nanos now);

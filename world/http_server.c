@@ -439,8 +439,6 @@ static int write_head(struct web_connection *connection)
     uint8_t *end = buf + sizeof buf - 1;
     struct lws *wsi = connection->wsi;
     bool has_length = response->status != HTTP_NO_CONTENT;
-    if (response->status == 0)
-        http_response_refuse(response, HTTP_NOT_FOUND, "there is nothing at %s", exchange->path);
     exchange->begun = true;
     if (lws_add_http_header_status(wsi, (unsigned)response->status, &at, end) != 0)
         return -1;
@@ -467,7 +465,7 @@ static int write_body(struct web_connection *connection)
 {
     struct web_exchange *exchange = connection->exchange;
     uint8_t piece[LWS_PRE + RESPONSE_PIECE];
-    if (exchange == NULL || exchange->number != 0)
+    if (exchange == NULL || exchange->number != 0 || exchange->response.status == 0)
         return 0;
     if (!exchange->begun)
         return write_head(connection);
@@ -488,6 +486,13 @@ static int write_body(struct web_connection *connection)
     end_exchange(connection);
     hurry(connection);
     return lws_http_transaction_completed(connection->wsi) != 0 || !keep_alive ? -1 : 0;
+}
+
+/* Nobody had an answer. */
+static void complete(struct web_exchange *exchange)
+{
+    if (exchange->response.status == 0)
+        http_response_refuse(&exchange->response, HTTP_NOT_FOUND, "there is nothing at %s", exchange->path);
 }
 
 static int respond(struct web_connection *connection)
@@ -513,7 +518,10 @@ static int respond(struct web_connection *connection)
                              HTTP_BODY_MAX_BYTES);
     else if (server->config.handle != NULL && !server->closing)
         server->config.handle(server->config.user, &request, response, web_now(server->web));
-    return exchange->number == 0 ? write_head(connection) : 0;
+    if (exchange->number != 0)
+        return 0;
+    complete(exchange);
+    return write_head(connection);
 }
 
 uint64_t http_server_defer(struct http_server *server, const struct http_request *request)
@@ -536,6 +544,7 @@ void http_server_answer(struct http_server *server, uint64_t number, struct http
     exchange->number = 0;
     http_response_clear(&exchange->response);
     exchange->response = *response;
+    complete(exchange);
     lws_callback_on_writable(exchange->connection->wsi);
 }
 

@@ -1,74 +1,17 @@
-/* confab serve itself, as a child, on free ports of the loopback address. */
-#include <arpa/inet.h>
+/* The reference server, as a user would run it. */
 #include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "peer/participant.h"
 #include "rtc/certificate.h"
-#include "tests/support/http_client.h"
-#include "tests/support/program.h"
+#include "tests/support/service.h"
 #include "tests/support/suite.h"
 #include "tests/support/text_file.h"
 #include "world/live_world.h"
-
-struct service {
-    struct running_program program;
-    char directory[SCRATCH_CAP];
-    char *said;
-    uint16_t port;
-};
-
-static uint16_t free_port(void)
-{
-    struct sockaddr_in at = {.sin_family = AF_INET};
-    socklen_t len = sizeof at;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    CU_ASSERT_EQUAL(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
-    CU_ASSERT_EQUAL(getsockname(fd, (struct sockaddr *)&at, &len), 0);
-    close(fd);
-    return ntohs(at.sin_port);
-}
-
-static void start_in(struct service *service, const char *config)
-{
-    const char *file = scratch_path(service->directory, "confab.yaml");
-    scratch_write(file, config, strlen(config));
-    const char *const arguments[] = {"serve",  "--config", file,      "--listen",         "127.0.0.1",
-                                     "--port", "0",        "--state", service->directory, NULL};
-    service->program = program_start(arguments);
-    service->said = program_await(&service->program, "/metrics\n");
-    CU_ASSERT_PTR_NOT_NULL_FATAL(service->said);
-    const char *url = strstr(service->said, "http://127.0.0.1:");
-    CU_ASSERT_PTR_NOT_NULL_FATAL(url);
-    service->port = (uint16_t)atoi(url + strlen("http://127.0.0.1:"));
-}
-
-static void start(struct service *service, const char *config)
-{
-    scratch_make(service->directory);
-    start_in(service, config);
-}
-
-static struct program stop(struct service *service, int number)
-{
-    free(service->said);
-    struct program program = program_end(&service->program, number);
-    scratch_remove(service->directory);
-    return program;
-}
-
-static struct http_answer get(const struct service *service, const char *path)
-{
-    char head[200];
-    snprintf(head, sizeof head, "GET %s HTTP/1.1\r\n", path);
-    return http_ask(service->port, head, "", 0);
-}
 
 /* OpenMetrics 1.0: families whole and once, each with TYPE and HELP before its samples, counters ending in _total, and
  * the end marked. */
@@ -107,29 +50,29 @@ static void check_metrics(char *text)
 static void it_tells_how_it_is(void)
 {
     struct service service;
-    start(&service, "turn: no\n");
-    struct http_answer answer = get(&service, "/health");
+    service_start(&service, "turn: no\n");
+    struct http_answer answer = service_get(&service, "/health");
     CU_ASSERT_EQUAL(answer.status, 200);
     json_t *health = json_loads(answer.body, 0, NULL);
     CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(health, "status")), "ok");
     json_decref(health);
     http_answer_free(&answer);
-    answer = get(&service, "/metrics");
+    answer = service_get(&service, "/metrics");
     CU_ASSERT_EQUAL(answer.status, 200);
     CU_ASSERT_PTR_NOT_NULL(strstr(http_answer_header(&answer, "content-type"), "application/openmetrics-text"));
     check_metrics((char *)answer.body);
     http_answer_free(&answer);
-    answer = get(&service, "/");
+    answer = service_get(&service, "/");
     CU_ASSERT_EQUAL(answer.status, 200);
     CU_ASSERT_PTR_NOT_NULL(strstr(answer.body, "<title>"));
     http_answer_free(&answer);
-    answer = get(&service, "/nothing");
+    answer = service_get(&service, "/nothing");
     CU_ASSERT_EQUAL(answer.status, 404);
     http_answer_free(&answer);
     answer = http_ask(service.port, "DELETE /health HTTP/1.1\r\n", "", 0);
     CU_ASSERT_EQUAL(answer.status, 405);
     http_answer_free(&answer);
-    struct program program = stop(&service, SIGTERM);
+    struct program program = service_stop(&service, SIGTERM);
     CU_ASSERT_EQUAL(program.status, 0);
     CU_ASSERT_PTR_NOT_NULL(strstr(program.err, "event=start"));
     CU_ASSERT_PTR_NOT_NULL(strstr(program.err, "event=stop"));
@@ -154,7 +97,7 @@ static int open_websocket(const struct service *service, const char *origin)
 static void browsers_from_elsewhere(void)
 {
     struct service service;
-    start(&service, "turn: no\norigins: ['https://good.example']\n");
+    service_start(&service, "turn: no\norigins: ['https://good.example']\n");
     struct http_answer answer =
         http_ask(service.port, "OPTIONS /health HTTP/1.1\r\nOrigin: https://good.example\r\n", "", 0);
     CU_ASSERT_EQUAL(answer.status, 204);
@@ -170,7 +113,7 @@ static void browsers_from_elsewhere(void)
     CU_ASSERT_EQUAL(open_websocket(&service, "https://good.example"), 101);
     CU_ASSERT_EQUAL(open_websocket(&service, "http://localhost"), 101); /* our own page: that is the Host asked for */
     CU_ASSERT_EQUAL(open_websocket(&service, NULL), 101);               /* no browser */
-    struct program program = stop(&service, SIGINT);
+    struct program program = service_stop(&service, SIGINT);
     CU_ASSERT_EQUAL(program.status, 105);
     program_free(&program);
 }
@@ -180,19 +123,19 @@ static void its_certificate_stays_the_same(void)
     struct service service;
     struct stat status;
     size_t len;
-    start(&service, "turn: no\n");
+    service_start(&service, "turn: no\n");
     char *first = text_file_read(scratch_path(service.directory, "certificate.pem"), &len);
     CU_ASSERT_EQUAL(stat(scratch_path(service.directory, "key.pem"), &status), 0);
     CU_ASSERT_EQUAL(status.st_mode & 0777, 0600);
     free(service.said);
     struct program program = program_end(&service.program, SIGTERM);
     program_free(&program);
-    start_in(&service, "turn: no\n");
+    service_start_in(&service, "turn: no\n");
     char *second = text_file_read(scratch_path(service.directory, "certificate.pem"), &len);
     CU_ASSERT_STRING_EQUAL(first, second);
     free(first);
     free(second);
-    program = stop(&service, SIGTERM);
+    program = service_stop(&service, SIGTERM);
     program_free(&program);
 }
 
@@ -200,7 +143,7 @@ static void what_it_refuses(void)
 {
     struct service service;
     char port[16];
-    start(&service, "turn: no\n");
+    service_start(&service, "turn: no\n");
     const char *const state = service.directory;
     snprintf(port, sizeof port, "%u", service.port);
     const char *bad = scratch_path(service.directory, "bad.yaml");
@@ -243,7 +186,7 @@ static void what_it_refuses(void)
         CU_ASSERT_EQUAL(strcspn(program.err, "\n") + 1, program.err_len);
         program_free(&program);
     }
-    struct program program = stop(&service, SIGTERM);
+    struct program program = service_stop(&service, SIGTERM);
     program_free(&program);
 }
 
@@ -299,7 +242,7 @@ static void a_room_is_live(enum call_shape shape, bool relay_only, const char *c
     struct service service;
     struct error error;
     struct visitor visitors[2] = {{0}};
-    start(&service, config);
+    service_start(&service, config);
     struct live_world *live = live_world_create(&(struct live_world_config){.loopback_only = true}, &error);
     const struct address own = address_ipv4(127, 0, 0, 1, 0);
     struct world_host *host = live_world_add_host(
@@ -347,7 +290,7 @@ static void a_room_is_live(enum call_shape shape, bool relay_only, const char *c
     }
     live_world_destroy(live);
     certificate_destroy(certificate);
-    struct program program = stop(&service, 0);
+    struct program program = service_stop(&service, 0);
     CU_ASSERT_EQUAL(program.status, 0);
     CU_ASSERT_PTR_NOT_NULL(strstr(program.err, "event=join room=standup peer=alice"));
     CU_ASSERT_PTR_NOT_NULL(strstr(program.err, "event=leave room=standup peer=bob"));
@@ -359,8 +302,8 @@ static void an_sfu_room(void) { a_room_is_live(CALL_SFU, false, "turn: no\n"); }
 static void an_sfu_room_through_turn(void)
 {
     char config[100];
-    uint16_t port = free_port();
-    snprintf(config, sizeof config, "turn: {port: %u, tls_port: %u}\n", port, free_port());
+    uint16_t port = service_free_port();
+    snprintf(config, sizeof config, "turn: {port: %u, tls_port: %u}\n", port, service_free_port());
     a_room_is_live(CALL_SFU, true, config);
 }
 
