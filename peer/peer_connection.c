@@ -18,6 +18,7 @@ struct stream {
 struct peer_connection {
     struct world_host *host;
     struct connection *connection;
+    struct transport *transport; /* the connection's; whoever changes it here flushes */
     struct world_udp *sockets[TRANSPORT_SOCKETS_MAX];
     struct stream streams[TRANSPORT_RELAYS_MAX];
     struct world_timer *timer;
@@ -26,7 +27,13 @@ struct peer_connection {
     void *user;
 };
 
-static struct transport *transport_of(struct peer_connection *pc) { return connection_transport(pc->connection); }
+static void set_timer(struct peer_connection *pc, nanos at)
+{
+    if (at == pc->timer_at)
+        return;
+    pc->timer_at = at;
+    world_timer_set(pc->timer, at);
+}
 
 /* --- in ------------------------------------------------------------------------------------------------------------------ */
 
@@ -38,7 +45,11 @@ static void received(void *user, struct world_udp *udp, struct datagram *batch, 
         socket++;
     for (size_t i = 0; i < count; i++)
         connection_read(pc->connection, socket, &batch[i].remote, batch[i].data, batch[i].len, now);
-    peer_connection_flush(pc, now);
+    nanos deadline = connection_deadline(pc->connection);
+    if (connection_is_calm(pc->connection) && deadline > now)
+        set_timer(pc, deadline);
+    else
+        peer_connection_flush(pc, now);
 }
 
 static void timer_fired(void *user, nanos now)
@@ -54,7 +65,7 @@ static void stream_connected(void *user, struct world_tcp *tcp, nanos now)
 {
     struct stream *stream = user;
     (void)tcp;
-    transport_stream_connected(transport_of(stream->owner), stream_index(stream), now);
+    transport_stream_connected(stream->owner->transport, stream_index(stream), now);
     peer_connection_flush(stream->owner, now);
 }
 
@@ -62,7 +73,7 @@ static void stream_received(void *user, struct world_tcp *tcp, const uint8_t *da
 {
     struct stream *stream = user;
     (void)tcp;
-    transport_stream_read(transport_of(stream->owner), stream_index(stream), data, len, now);
+    transport_stream_read(stream->owner->transport, stream_index(stream), data, len, now);
     peer_connection_flush(stream->owner, now);
 }
 
@@ -78,7 +89,7 @@ static void stream_closed(void *user, struct world_tcp *tcp, const char *reason,
     struct stream *stream = user;
     (void)tcp;
     close_stream(stream);
-    transport_stream_closed(transport_of(stream->owner), stream_index(stream), reason, now);
+    transport_stream_closed(stream->owner->transport, stream_index(stream), reason, now);
     peer_connection_flush(stream->owner, now);
 }
 
@@ -91,15 +102,17 @@ static void open_stream(struct peer_connection *pc, int index, const struct addr
     stream->owner = pc;
     stream->tcp = world_tcp_connect(pc->host, server, &callbacks, stream, &error);
     if (stream->tcp == NULL)
-        transport_stream_closed(transport_of(pc), index, error.text, now);
+        transport_stream_closed(pc->transport, index, error.text, now);
 }
 
 /* --- out ----------------------------------------------------------------------------------------------------------------- */
 
-static void handle_events(struct peer_connection *pc, nanos now)
+static bool handle_events(struct peer_connection *pc, nanos now)
 {
     struct transport_event event;
-    while (transport_event(transport_of(pc), &event)) {
+    bool any = false;
+    while (transport_event(pc->transport, &event)) {
+        any = true;
         if (event.type == TRANSPORT_EVENT_OPEN_STREAM)
             open_stream(pc, event.stream, &event.server, now);
         else if (event.type == TRANSPORT_EVENT_CLOSE_STREAM)
@@ -107,6 +120,7 @@ static void handle_events(struct peer_connection *pc, nanos now)
         else if (pc->event != NULL)
             pc->event(pc->user, pc, &event, now);
     }
+    return any;
 }
 
 static void send_stream_bytes(struct peer_connection *pc, int index, const uint8_t *data, size_t len)
@@ -114,7 +128,7 @@ static void send_stream_bytes(struct peer_connection *pc, int index, const uint8
     if (pc->streams[index].tcp == NULL)
         return;
     size_t waiting = world_tcp_send(pc->streams[index].tcp, data, len);
-    transport_stream_waiting(transport_of(pc), index, waiting);
+    transport_stream_waiting(pc->transport, index, waiting);
 }
 
 /* Sends all there is, datagrams of one socket in batches. */
@@ -158,14 +172,10 @@ static void look_at_streams(struct peer_connection *pc)
 void peer_connection_flush(struct peer_connection *pc, nanos now)
 {
     look_at_streams(pc);
-    drain(pc, now);
-    handle_events(pc, now);
-    drain(pc, now);
-    nanos deadline = connection_deadline(pc->connection);
-    if (deadline != pc->timer_at) {
-        pc->timer_at = deadline;
-        world_timer_set(pc->timer, deadline);
-    }
+    do
+        drain(pc, now);
+    while (handle_events(pc, now));
+    set_timer(pc, connection_deadline(pc->connection));
 }
 
 /* --- life ---------------------------------------------------------------------------------------------------------------- */
@@ -179,7 +189,7 @@ static bool open_sockets(struct peer_connection *pc, struct error *error)
         if (pc->sockets[i] == NULL)
             return false;
         struct address local = world_udp_address(pc->sockets[i]);
-        if (!transport_add_socket(transport_of(pc), (int)i, &local, error))
+        if (!transport_add_socket(pc->transport, (int)i, &local, error))
             return false;
     }
     return count > 0 || error_set(error, ERROR_SYSTEM, "the host has no address");
@@ -198,6 +208,7 @@ struct peer_connection *peer_connection_create(const struct peer_connection_conf
     pc->timer_at = NANOS_NEVER;
     pc->timer = world_timer_open(pc->host, timer_fired, pc);
     pc->connection = connection_create(&config->connection, error);
+    pc->transport = pc->connection != NULL ? connection_transport(pc->connection) : NULL;
     if (pc->timer == NULL || pc->connection == NULL || !open_sockets(pc, error)) {
         peer_connection_destroy(pc);
         return NULL;

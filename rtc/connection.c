@@ -33,6 +33,8 @@ struct connection {
     struct traffic sent, received;
     struct data_channels *data; /* NULL: none were agreed on */
     uint64_t data_sent, data_received;
+    nanos rest;    /* when something other than feedback is due, unless it is stirred */
+    bool stirred;  /* more than media has happened since connection_write had nothing to say */
     bool up;       /* media may flow */
     bool by_relay; /* the last packet went into a relay: it comes out of the transport */
 };
@@ -52,6 +54,7 @@ struct connection *connection_create(const struct connection_config *config, str
     c->ssrc = config->ssrc;
     c->rng = rng_of(config->seed, "connection", 0);
     c->report_due = NANOS_NEVER;
+    c->stirred = true;
     snprintf(c->cname, sizeof c->cname, "%s", config->cname != NULL ? config->cname : "confab");
     media_receiver_init(&c->receiver, &config->extensions, config->ntp_origin);
     c->receiver.network_latency = config->network_latency;
@@ -83,7 +86,12 @@ void connection_destroy(struct connection *c)
     free(c);
 }
 
-struct transport *connection_transport(struct connection *c) { return c->transport; }
+/* Who asks for it may change it. */
+struct transport *connection_transport(struct connection *c)
+{
+    c->stirred = true;
+    return c->transport;
+}
 
 void connection_set_extensions(struct connection *c, const struct rtp_extension_map *extensions)
 {
@@ -93,11 +101,13 @@ void connection_set_extensions(struct connection *c, const struct rtp_extension_
 
 struct send_stream *connection_add_send_stream(struct connection *c, const struct send_stream_config *config)
 {
+    c->stirred = true;
     return media_sender_add(&c->sender, config);
 }
 
 void connection_remove_send_stream(struct connection *c, struct send_stream *stream)
 {
+    c->stirred = true;
     media_sender_remove(&c->sender, stream);
 }
 
@@ -242,13 +252,17 @@ static void receive_media(void *user, enum transport_media kind, uint8_t *data, 
 int connection_read(struct connection *c, int socket, const struct address *remote, uint8_t *data, size_t len,
                     nanos now)
 {
-    return transport_read(c->transport, socket, remote, data, len, now);
+    uint64_t before = c->received.packets;
+    int taken = transport_read(c->transport, socket, remote, data, len, now);
+    c->stirred = c->stirred || c->received.packets == before || transport_has_relays(c->transport);
+    return taken;
 }
 
 /* --- data channels -------------------------------------------------------------------------------------------------------- */
 
 bool connection_enable_data(struct connection *c, const struct data_channels_config *config, struct error *error)
 {
+    c->stirred = true;
     if (c->data == NULL)
         c->data = data_channels_create(config, error);
     if (c->data != NULL)
@@ -256,7 +270,11 @@ bool connection_enable_data(struct connection *c, const struct data_channels_con
     return c->data != NULL;
 }
 
-struct data_channels *connection_data(struct connection *c) { return c->data; }
+struct data_channels *connection_data(struct connection *c)
+{
+    c->stirred = true;
+    return c->data;
+}
 
 static void tell_data(struct connection *c, nanos now)
 {
@@ -302,6 +320,7 @@ static void start_data(struct connection *c, nanos now)
 void connection_close(struct connection *c, nanos now)
 {
     uint8_t buf[DTLS_MTU_DEFAULT];
+    c->stirred = true;
     if (c->data != NULL) {
         data_channels_abort(c->data, now);
         while (write_data(c, buf, sizeof buf, now))
@@ -314,6 +333,7 @@ void connection_close(struct connection *c, nanos now)
 
 bool connection_send(struct connection *c, struct send_stream *stream, const struct media_packet *packet, nanos now)
 {
+    c->stirred = true;
     if (!c->up) {
         c->sender.dropped++;
         return false;
@@ -323,6 +343,7 @@ bool connection_send(struct connection *c, struct send_stream *stream, const str
 
 bool connection_resend(struct connection *c, struct send_stream *stream, const struct media_packet *packet, nanos now)
 {
+    c->stirred = true;
     return c->up && media_sender_resend(&c->sender, stream, packet, now);
 }
 
@@ -393,7 +414,7 @@ static void note_state(struct connection *c, nanos now)
         start_data(c, now);
 }
 
-ssize_t connection_write(struct connection *c, struct transport_route *route, uint8_t *buf, size_t cap, nanos now)
+static ssize_t write_next(struct connection *c, struct transport_route *route, uint8_t *buf, size_t cap, nanos now)
 {
     /* What is sealed for a relay comes out of the transport in the round that follows. */
     for (;;) {
@@ -434,22 +455,40 @@ ssize_t connection_write(struct connection *c, struct transport_route *route, ui
     }
 }
 
-nanos connection_deadline(const struct connection *c)
+/* When anything but feedback on what is received is due. */
+static nanos rest_deadline(const struct connection *c)
 {
     nanos deadline = transport_deadline(c->transport);
     if (!c->up)
         return deadline;
     deadline = nanos_min(deadline, c->report_due);
-    deadline = nanos_min(deadline, media_receiver_deadline(&c->receiver));
     if (c->data != NULL)
         deadline = nanos_min(deadline, data_channels_started(c->data) ? data_channels_deadline(c->data) : 0);
     return nanos_min(deadline, media_sender_deadline(&c->sender));
 }
 
+ssize_t connection_write(struct connection *c, struct transport_route *route, uint8_t *buf, size_t cap, nanos now)
+{
+    ssize_t len = write_next(c, route, buf, cap, now);
+    c->stirred = len > 0;
+    if (!c->stirred)
+        c->rest = rest_deadline(c);
+    return len;
+}
+
+nanos connection_deadline(const struct connection *c)
+{
+    nanos rest = c->stirred ? rest_deadline(c) : c->rest;
+    return c->up ? nanos_min(rest, media_receiver_deadline(&c->receiver)) : rest;
+}
+
+bool connection_is_calm(const struct connection *c) { return !c->stirred; }
+
 /* --- rates and statistics ------------------------------------------------------------------------------------------------ */
 
 void connection_set_allocated(struct connection *c, int64_t bps, nanos now)
 {
+    c->stirred = true;
     congestion_control_set_allocated(c->sender.congestion, bps, now);
 }
 

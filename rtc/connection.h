@@ -105,6 +105,10 @@ ssize_t connection_write(struct connection *connection, struct transport_route *
                          nanos now);
 nanos connection_deadline(const struct connection *connection);
 
+/* Nothing but media has come since connection_write had nothing to say: it still hasn't until connection_deadline, and
+ * the transport has no events. So a packet of media that is received costs nothing on the sending side. */
+bool connection_is_calm(const struct connection *connection);
+
 /* --- in ------------------------------------------------------------------------------------------------------------------- */
 
 int connection_read(struct connection *connection, int socket, const struct address *remote, uint8_t *data, size_t len,

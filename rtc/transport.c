@@ -176,6 +176,7 @@ enum transport_state transport_state(const struct transport *t) { return t->stat
 struct transport_times transport_times(const struct transport *t) { return t->times; }
 enum srtp_profile transport_profile(const struct transport *t) { return t->profile; }
 enum dtls_role transport_role(const struct transport *t) { return t->role; }
+bool transport_has_relays(const struct transport *t) { return t->relay_count > 0; }
 void transport_expect_data(struct transport *t) { t->expects_data = true; }
 
 /* --- relays ------------------------------------------------------------------------------------------------------------- */

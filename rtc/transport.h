@@ -183,6 +183,7 @@ void transport_expect_data(struct transport *transport);
 bool transport_send_data(struct transport *transport, const uint8_t *data, size_t len, nanos now);
 size_t transport_data_max(const struct transport *transport);
 /* Ours, once the other side's description is known. */
+bool transport_has_relays(const struct transport *transport); /* or has had any */
 enum dtls_role transport_role(const struct transport *transport);
 
 nanos transport_deadline(const struct transport *transport);
