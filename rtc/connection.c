@@ -21,21 +21,23 @@ struct traffic {
 };
 
 struct connection {
+    /* What each packet received needs comes first. */
     struct transport *transport;
-    struct media_sender sender;
-    struct media_receiver receiver;
     const struct connection_callbacks *callbacks;
     void *user;
+    struct traffic received;
+    nanos rest;   /* when something other than feedback is due, unless it is stirred */
+    bool stirred; /* more than media has happened since connection_write had nothing to say */
+    bool up;      /* media may flow */
+    struct media_receiver receiver;
+    struct media_sender sender;
     struct rng rng;
     uint32_t ssrc;
     char cname[CNAME_CAP];
     nanos report_due;
-    struct traffic sent, received;
+    struct traffic sent;
     struct data_channels *data; /* NULL: none were agreed on */
     uint64_t data_sent, data_received;
-    nanos rest;    /* when something other than feedback is due, unless it is stirred */
-    bool stirred;  /* more than media has happened since connection_write had nothing to say */
-    bool up;       /* media may flow */
     bool by_relay; /* the last packet went into a relay: it comes out of the transport */
 };
 

@@ -35,6 +35,7 @@ static void forget_ssrc(struct media_receiver *receiver, uint32_t ssrc)
 {
     struct receive_ssrc *entry;
     HASH_FIND(hh, receiver->ssrcs, &ssrc, sizeof ssrc, entry);
+    receiver->recent = NULL;
     if (entry != NULL) {
         HASH_DELETE(hh, receiver->ssrcs, entry);
         free(entry);
@@ -208,9 +209,11 @@ static struct receive_stream *recognise(struct media_receiver *receiver, const s
 static struct receive_stream *stream_of(struct media_receiver *receiver, const struct rtp_packet *packet,
                                         const struct rtp_extensions *extensions, bool *rtx)
 {
-    struct receive_ssrc *entry;
-    HASH_FIND(hh, receiver->ssrcs, &packet->ssrc, sizeof packet->ssrc, entry);
+    struct receive_ssrc *entry = receiver->recent;
+    if (entry == NULL || entry->ssrc != packet->ssrc)
+        HASH_FIND(hh, receiver->ssrcs, &packet->ssrc, sizeof packet->ssrc, entry);
     if (entry != NULL) {
+        receiver->recent = entry;
         *rtx = entry->rtx;
         return entry->stream;
     }

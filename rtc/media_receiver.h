@@ -26,21 +26,23 @@ struct receive_memory {
 };
 
 struct media_receiver {
+    /* What each packet needs comes first. */
     struct rtp_extension_map extensions;
+    struct receive_ssrc *recent;       /* of the last packet; NULL: look it up */
+    struct twcc_recorder *recorder;    /* NULL until a packet has a transport-wide number */
+    struct histogram *network_latency; /* of every packet with abs-send-time; NULL: not recorded */
+    uint64_t feedback_bytes;           /* that came since its last feedback, at feedback_at */
+    nanos nack_deadline;
+    bool key_frame_due;             /* some stream has a PLI to send */
     struct receive_stream *streams; /* all, a list */
     struct receive_stream *last;
     size_t stream_count;
     struct receive_ssrc *ssrcs;      /* hash table: media and RTX SSRCs to streams */
     struct receive_memory *memories; /* MEDIA_RECEIVER_MEMORIES of them, or NULL */
     size_t next_memory;
-    struct twcc_recorder *recorder; /* NULL until a packet has a transport-wide number */
-    uint64_t feedback_bytes;        /* that came since its last feedback, at feedback_at */
     nanos feedback_at;
     nanos rtt;
-    nanos nack_deadline;
-    bool key_frame_due; /* some stream has a PLI to send */
     uint64_t ntp_origin;
-    struct histogram *network_latency; /* of every packet with abs-send-time; NULL: not recorded */
 };
 
 void media_receiver_init(struct media_receiver *receiver, const struct rtp_extension_map *extensions,

@@ -28,42 +28,40 @@ struct relay {
 };
 
 struct transport {
-    struct transport_config config;
-    struct address sockets[TRANSPORT_SOCKETS_MAX]; /* family ADDRESS_NONE: no such socket */
-    int socket_base[TRANSPORT_SOCKETS_MAX];
-    int base_relay[ICE_MAX_BASES]; /* −1: a socket's */
-    int base_socket[ICE_MAX_BASES];
-    struct transport_turn_server turn_servers[TRANSPORT_TURN_SERVERS_MAX];
+    /* What each packet needs comes first. */
     struct relay *relays;
     int relay_count;
-    bool started;
-    bool bases_done;
-
-    struct ice_agent *ice;
-    struct dtls *dtls;
-    struct srtp_session *outbound;
-    struct srtp_session *inbound;
+    int socket_base[TRANSPORT_SOCKETS_MAX];
     enum srtp_profile profile;
-    enum dtls_role role;
-    bool expects_data;
-    bool secured; /* DTLS stands, and SRTP if it was agreed on */
-    struct fingerprint fingerprints[TRANSPORT_FINGERPRINTS_MAX];
-    size_t fingerprint_count;
-
+    struct srtp_session *inbound;
+    struct srtp_session *outbound;
     /* The selected pair, kept here so that a packet asks nobody. */
     bool has_path;
+    bool started;
+    bool bases_done;
+    bool expects_data;
+    bool secured; /* DTLS stands, and SRTP if it was agreed on */
     int path_base;
     struct address path_remote;
-    struct ice_pair_info pair;
-
-    enum transport_state state;
-    char reason[REASON_CAP];
+    struct ice_agent *ice;
+    struct dtls *dtls;
     nanos release_at;
     nanos relays_due; /* when one of them may have to be opened */
-    struct transport_times times;
-
+    enum transport_state state;
+    enum dtls_role role;
+    struct transport_config config;
     struct transport_event *events; /* those from `event_head` on are yet to be told */
     size_t event_head, event_count, event_cap;
+
+    struct address sockets[TRANSPORT_SOCKETS_MAX]; /* family ADDRESS_NONE: no such socket */
+    int base_relay[ICE_MAX_BASES];                 /* −1: a socket's */
+    int base_socket[ICE_MAX_BASES];
+    struct transport_turn_server turn_servers[TRANSPORT_TURN_SERVERS_MAX];
+    struct fingerprint fingerprints[TRANSPORT_FINGERPRINTS_MAX];
+    size_t fingerprint_count;
+    struct ice_pair_info pair;
+    char reason[REASON_CAP];
+    struct transport_times times;
 };
 
 /* --- events out --------------------------------------------------------------------------------------------------------- */

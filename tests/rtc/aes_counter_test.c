@@ -1,0 +1,65 @@
+#include "rtc/aes_counter.h"
+
+#include <string.h>
+
+#include "base/rng.h"
+#include "tests/support/suite.h"
+
+/* NIST SP 800-38A, F.5.1. */
+static const uint8_t key[] = {0x2b, 0x7e, 0x15, 0x16, 0x28, 0xae, 0xd2, 0xa6,
+                              0xab, 0xf7, 0x15, 0x88, 0x09, 0xcf, 0x4f, 0x3c};
+static const uint8_t counter[] = {0xf0, 0xf1, 0xf2, 0xf3, 0xf4, 0xf5, 0xf6, 0xf7,
+                                  0xf8, 0xf9, 0xfa, 0xfb, 0xfc, 0xfd, 0xfe, 0xff};
+static const uint8_t plain[] = {0x6b, 0xc1, 0xbe, 0xe2, 0x2e, 0x40, 0x9f, 0x96, 0xe9, 0x3d, 0x7e, 0x11, 0x73,
+                                0x93, 0x17, 0x2a, 0xae, 0x2d, 0x8a, 0x57, 0x1e, 0x03, 0xac, 0x9c, 0x9e, 0xb7,
+                                0x6f, 0xac, 0x45, 0xaf, 0x8e, 0x51, 0x30, 0xc8, 0x1c, 0x46, 0xa3, 0x5c, 0xe4,
+                                0x11, 0xe5, 0xfb, 0xc1, 0x19, 0x1a, 0x0a, 0x52, 0xef, 0xf6, 0x9f, 0x24, 0x45,
+                                0xdf, 0x4f, 0x9b, 0x17, 0xad, 0x2b, 0x41, 0x7b, 0xe6, 0x6c, 0x37, 0x10};
+static const uint8_t cipher[] = {0x87, 0x4d, 0x61, 0x91, 0xb6, 0x20, 0xe3, 0x26, 0x1b, 0xef, 0x68, 0x64, 0x99,
+                                 0x0d, 0xb6, 0xce, 0x98, 0x06, 0xf6, 0x6b, 0x79, 0x70, 0xfd, 0xff, 0x86, 0x17,
+                                 0x18, 0x7b, 0xb9, 0xff, 0xfd, 0xff, 0x5a, 0xe4, 0xdf, 0x3e, 0xdb, 0xd5, 0xd3,
+                                 0x5e, 0x5b, 0x4f, 0x09, 0x02, 0x0d, 0xb0, 0x3e, 0xab, 0x1e, 0x03, 0x1d, 0xda,
+                                 0x2f, 0xbe, 0x03, 0xd1, 0x79, 0x21, 0x70, 0xa0, 0xf3, 0x00, 0x9c, 0xee};
+
+static void published(void)
+{
+    for (int portable = 0; portable < 2; portable++) {
+        struct aes_counter aes = {0};
+        uint8_t data[sizeof plain];
+        memcpy(data, plain, sizeof data);
+        CU_ASSERT_TRUE_FATAL(aes_counter_init(&aes, key, portable != 0));
+        CU_ASSERT_TRUE(aes_counter_apply(&aes, counter, data, sizeof data));
+        CU_ASSERT_EQUAL(memcmp(data, cipher, sizeof data), 0);
+        CU_ASSERT_TRUE(aes_counter_apply(&aes, counter, data, sizeof data));
+        CU_ASSERT_EQUAL(memcmp(data, plain, sizeof data), 0);
+        aes_counter_clear(&aes);
+    }
+}
+
+/* Every length, and no byte behind it. */
+static void as_openssl(void)
+{
+    struct rng rng = rng_of(1, "aes counter", 0);
+    struct aes_counter ours = {0};
+    struct aes_counter theirs = {0};
+    uint8_t block[16];
+    uint8_t a[300], b[300];
+    for (size_t i = 0; i < sizeof block; i++)
+        block[i] = (uint8_t)rng_u64(&rng);
+    memset(block + 12, 0, 4);
+    CU_ASSERT_TRUE(aes_counter_init(&ours, block, false) && aes_counter_init(&theirs, block, true));
+    CU_ASSERT_PTR_NOT_NULL(theirs.cipher);
+    for (size_t len = 0; len < sizeof a; len++) {
+        for (size_t i = 0; i < sizeof a; i++)
+            a[i] = b[i] = (uint8_t)rng_u64(&rng);
+        CU_ASSERT_TRUE(aes_counter_apply(&ours, block, a, len) && aes_counter_apply(&theirs, block, b, len));
+        CU_ASSERT_EQUAL(memcmp(a, b, sizeof a), 0);
+    }
+    aes_counter_clear(&ours);
+    aes_counter_clear(&theirs);
+}
+
+void aes_counter_test(void)
+{
+    SUITE("aes_counter", {"published vectors", published}, {"as OpenSSL, every length", as_openssl});
+}
