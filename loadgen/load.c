@@ -22,6 +22,7 @@
 /* What a turn of the loop starts at most, so that those who are there don't wait for those who come. */
 enum { JOINS_AT_ONCE = 20 };
 #define SECOND NANOS_PER_S
+#define SLACK (5 * NANOS_PER_MS)       /* a browser's pacer is no finer */
 #define AWAY (2 * NANOS_PER_S)         /* of a client that leaves to come back */
 #define FAREWELL_MAX (3 * NANOS_PER_S) /* for goodbyes on their way */
 #define ORIGIN_AGE_S (24 * 3600)       /* of the certificate: clocks differ */
@@ -416,6 +417,10 @@ static bool open_world(struct load *load, struct error *error)
         own = address_ipv4(127, 0, 0, 1, 0);
     own.port = 0;
     config.loopback_only = !remote;
+    /* Frames say when they were captured, and may come from another process. */
+    config.unix_time = true;
+    /* Emulated links count in less. */
+    config.slack = plan->emulated ? 0 : SLACK;
     if (remote)
         config.outside = own;
     load->common.live = live_world_create(&config, error);
@@ -559,6 +564,7 @@ static void run(struct load *load)
     nanos now = now_of(load);
     load->rate = load->plan->rate;
     load->start = now;
+    load->common.start = now - now % (60 * SECOND);
     load->second_at = now + SECOND;
     load->churn = rng_of(load->plan->scenario->seed, "load churn", load->plan->shard_index);
     load->churn_at =

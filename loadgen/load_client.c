@@ -345,8 +345,10 @@ void load_client_join(struct adapter_client *client, nanos planned, nanos now)
     common->tally->run->load->joins_planned++;
     start_anew(client, planned);
     load_client_set_state(client, LOAD_CLIENT_JOINING);
-    const struct conversation conversation = {
-        .seed = scenario->seed, .room = client->profile->room, .people = adapter_publishers(client)};
+    const struct conversation conversation = {.seed = scenario->seed,
+                                              .room = client->profile->room,
+                                              .people = adapter_publishers(client),
+                                              .start = common->start};
     if (find_host(client, &error)) {
         const struct call_group_config group = {.host = client->host,
                                                 .plan = &client->plan,

@@ -30,6 +30,7 @@ struct load_common {
     struct tls_context *tls;
     struct load_tally *tally;
     struct adapter_shared *shared;  /* of the adapter */
+    nanos start;                    /* of the load, the same minute for all its processes: when people begin to talk */
     struct client_request *orphans; /* HTTP requests on their way of those who have left */
     uint32_t joining;               /* clients now in these states */
     uint32_t joined;

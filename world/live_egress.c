@@ -170,7 +170,7 @@ static void send_singly(struct live_port *port, const struct msghdr *header)
     for (size_t i = 0; i < header->msg_iovlen; i++) {
         single.msg_iov = &header->msg_iov[i];
         statistics->udp_send_calls++;
-        if (sendmsg(port->poll->fd, &single, 0) >= 0)
+        if (sendmsg(port->fd, &single, 0) >= 0)
             count_sent(statistics, &single);
         else if (errno == EAGAIN || errno == ENOBUFS)
             statistics->udp_would_block++;
@@ -184,7 +184,7 @@ static void transmit(struct live_port *port)
     struct live_egress *egress = port->live->egress;
     struct live_statistics *statistics = &port->live->statistics;
     for (unsigned done = 0; done < egress->message_count;) {
-        int sent = sendmmsg(port->poll->fd, egress->messages + done, egress->message_count - done, 0);
+        int sent = sendmmsg(port->fd, egress->messages + done, egress->message_count - done, 0);
         statistics->udp_send_calls++;
         for (int i = 0; i < sent; i++)
             count_sent(statistics, &egress->messages[done + (unsigned)i].msg_hdr);

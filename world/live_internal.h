@@ -61,6 +61,7 @@ struct live_world {
     nanos timer_due;   /* the same, or when it was armed if that was later */
     bool timer_fired;  /* since it was last set */
     nanos lag_recent;  /* the largest since live_world_take_lag */
+    nanos told;        /* the time that the last timer was told */
     uint64_t ntp_origin;
     int64_t unix_origin_s;
     bool stopped;
@@ -159,6 +160,8 @@ void live_poll_close(struct live_poll *poll);
 void live_deadline_set(struct live_world *live, struct live_deadline *deadline, nanos at);
 
 bool live_timer_start(struct live_world *live, struct error *error);
+/* `at`, or so much later as the world's slack allows. */
+nanos live_timer_slacken(const struct live_world *live, nanos at);
 /* Before the loop sleeps. */
 void live_timer_arm(struct live_world *live);
 
@@ -175,12 +178,15 @@ typedef void (*live_port_received)(void *user, struct live_port *port, struct da
 
 struct live_port {
     struct live_world *live;
-    struct live_poll *poll;
-    struct address address;
-    bool wildcard;       /* bound to the unspecified address */
-    uint32_t overflowed; /* the kernel's count so far */
     live_port_received received;
     void *user;
+    int fd;
+    bool wildcard;       /* bound to the unspecified address */
+    bool is_busy;        /* has several messages at a time */
+    uint8_t had;         /* datagrams, up to LIVE_CALM: then it waits for the world's slack */
+    nanos told;          /* the time of the last message */
+    uint32_t overflowed; /* the kernel's count so far */
+    struct address address;
     /* What waits to be sent. */
     struct live_port *next_sending;
     uint16_t flows;
@@ -204,6 +210,8 @@ void live_egress_flush(struct live_world *live);
 void live_egress_hurry(struct live_world *live, nanos now);
 
 bool live_receiver_create(struct live_world *live, struct error *error);
+/* After all ports were closed. */
+void live_receiver_close(struct live_world *live);
 bool live_egress_create(struct live_world *live, struct error *error);
 
 /* 64 KiB for what a socket gives, until the next socket is read. */

@@ -1,12 +1,17 @@
-/* A real UDP socket. In: recvmmsg with GRO, one buffer for all sockets of the world. */
+/* Real UDP sockets. In: one epoll set for all of a world, whose descriptor is on the loop, so that a socket that is ready
+ * costs no turn of libuv's; recvmmsg with GRO, one buffer for all. In a world with slack those that are past their first
+ * datagrams have a set of their own, which is looked at as often as that. */
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 
 #include "world/live_internal.h"
 
 enum {
     MESSAGES = 16, /* in one call */
+    PORTS_IN_A_TURN = 256,
+    FETCH_AHEAD = 4, /* ports of thousands are not in the cache when their turn comes */
     READS_IN_A_TURN = 16,
     MESSAGE_BYTES = 1 << 16, /* GRO gives up to this much at once */
     /* Buffers a multiple of 64 KiB apart would all compete for the same lines of the cache. */
@@ -17,7 +22,20 @@ enum {
     SOCKET_BUFFER_BYTES = 4 << 20,
 };
 
+/* Of the epoll sets. */
+enum { PROMPT, CALM, SETS };
+
+#define BUSY (2 * NANOS_PER_MS) /* who had something so short a while ago has more, perhaps */
+#define TURN_MAX (2 * NANOS_PER_MS)
+#define STAMP_AGE_MAX NANOS_PER_S /* a stamp that is older is of a clock that was set meanwhile */
+
 struct live_receiver {
+    struct live_poll *poll; /* the first of the sets; the second is looked at by the clock */
+    int sets[SETS];
+    struct live_deadline look;
+    nanos stamp_origin; /* CLOCK_REALTIME where the world's time is 0 */
+    struct epoll_event ready[PORTS_IN_A_TURN];
+    int ready_at, ready_count;
     struct mmsghdr messages[MESSAGES];
     struct iovec vectors[MESSAGES];
     struct sockaddr_storage from[MESSAGES];
@@ -26,12 +44,23 @@ struct live_receiver {
     uint8_t bytes[MESSAGES][MESSAGE_STRIDE];
 };
 
+static void prompt_ready(void *user, int events);
+static void look_at_calm(void *user, nanos now);
+
 bool live_receiver_create(struct live_world *live, struct error *error)
 {
     struct live_receiver *receiver = malloc(sizeof *receiver);
     if (receiver == NULL)
         return error_set(error, ERROR_SYSTEM, "out of memory");
+    receiver->ready_at = receiver->ready_count = 0;
+    receiver->look = (struct live_deadline){.fired = look_at_calm, .user = live};
+    receiver->poll = NULL;
+    receiver->sets[PROMPT] = epoll_create1(EPOLL_CLOEXEC);
+    receiver->sets[CALM] = live->config.slack > 0 ? epoll_create1(EPOLL_CLOEXEC) : -1;
     live->receiver = receiver;
+    if (receiver->sets[PROMPT] < 0 || (live->config.slack > 0 && receiver->sets[CALM] < 0))
+        return error_set(error, ERROR_SYSTEM, "epoll: %s", strerror(errno));
+    receiver->poll = live_poll_open(live, receiver->sets[PROMPT], UV_READABLE, prompt_ready, live, error);
     for (size_t i = 0; i < MESSAGES; i++) {
         receiver->vectors[i] = (struct iovec){receiver->bytes[i], MESSAGE_BYTES};
         receiver->messages[i] = (struct mmsghdr){0};
@@ -41,7 +70,17 @@ bool live_receiver_create(struct live_world *live, struct error *error)
         header->msg_iovlen = 1;
         header->msg_control = receiver->controls[i];
     }
-    return true;
+    return receiver->poll != NULL;
+}
+
+void live_receiver_close(struct live_world *live)
+{
+    if (live->receiver == NULL)
+        return;
+    live_deadline_set(live, &live->receiver->look, NANOS_NEVER);
+    live_poll_close(live->receiver->poll);
+    if (live->receiver->sets[CALM] >= 0)
+        close(live->receiver->sets[CALM]);
 }
 
 uint8_t *live_receive_buffer(struct live_world *live) { return live->receiver->bytes[0]; }
@@ -52,6 +91,7 @@ struct notes {
     uint16_t segment;     /* bytes of each datagram in it; 0: it is one */
     bool has_overflowed;
     uint32_t overflowed; /* since the socket was opened */
+    nanos stamp;         /* when it came, by CLOCK_REALTIME; 0: not told */
 };
 
 static struct notes read_notes(struct msghdr *header)
@@ -65,6 +105,10 @@ static struct notes read_notes(struct msghdr *header)
         } else if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SO_RXQ_OVFL) {
             memcpy(&notes.overflowed, CMSG_DATA(c), sizeof notes.overflowed);
             notes.has_overflowed = true;
+        } else if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SO_TIMESTAMPNS) {
+            struct timespec at;
+            memcpy(&at, CMSG_DATA(c), sizeof at);
+            notes.stamp = (nanos)at.tv_sec * NANOS_PER_S + at.tv_nsec;
         } else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
             struct in_pktinfo info;
             memcpy(&info, CMSG_DATA(c), sizeof info);
@@ -80,8 +124,18 @@ static struct notes read_notes(struct msghdr *header)
     return notes;
 }
 
+/* When a message came, as the world has it: never before what was told last to its socket or to a timer. */
+static nanos arrival(const struct live_port *port, nanos stamp, nanos now)
+{
+    const struct live_world *live = port->live;
+    nanos at = stamp - live->receiver->stamp_origin;
+    if (stamp == 0 || at > now || at < now - STAMP_AGE_MAX)
+        at = now;
+    return nanos_max(at, nanos_max(port->told, live->told));
+}
+
 /* The message's datagrams, at the end of the batch; returns how long that is now. */
-static size_t split(struct live_port *port, struct live_receiver *receiver, size_t i, size_t count)
+static size_t split(struct live_port *port, struct live_receiver *receiver, size_t i, size_t count, nanos *now)
 {
     struct mmsghdr *message = &receiver->messages[i];
     struct notes notes = read_notes(&message->msg_hdr);
@@ -96,6 +150,7 @@ static size_t split(struct live_port *port, struct live_receiver *receiver, size
         datagram.local = notes.local;
         datagram.local.port = port->address.port;
     }
+    size_t before = count;
     size_t left = message->msg_len;
     size_t segment = notes.segment == 0 ? left : notes.segment;
     datagram.data = receiver->bytes[i];
@@ -104,37 +159,62 @@ static size_t split(struct live_port *port, struct live_receiver *receiver, size
         receiver->batch[count++] = datagram;
         datagram.data += datagram.len;
         left -= datagram.len;
-    } while (left > 0 && count < (i + 1) * SEGMENTS);
+    } while (left > 0 && count < before + SEGMENTS);
+    statistics->udp_received += count - before;
     statistics->udp_received_bytes += message->msg_len;
+    *now = arrival(port, notes.stamp, *now);
     return count;
 }
 
-/* Reads once; false when there is no more, for now. */
+/* How many messages came. */
+static int receive(const struct live_port *port, struct live_receiver *receiver)
+{
+    int most = port->is_busy ? MESSAGES : 1;
+    for (int i = 0; i < most; i++) {
+        receiver->messages[i].msg_hdr.msg_namelen = sizeof receiver->from[i];
+        receiver->messages[i].msg_hdr.msg_controllen = CONTROL_BYTES;
+    }
+    if (most > 1)
+        return recvmmsg(port->fd, receiver->messages, MESSAGES, 0, NULL);
+    ssize_t len = recvmsg(port->fd, &receiver->messages[0].msg_hdr, 0);
+    receiver->messages[0].msg_len = (unsigned)len;
+    return len < 0 ? -1 : 1;
+}
+
+static void hand_on(struct live_port *port, size_t count, nanos now)
+{
+    port->told = now;
+    port->received(port->user, port, port->live->receiver->batch, count, now);
+}
+
+/* Reads once; false when there is no more, for now. A quiet socket, as most of a load's are, has one message when it is
+ * ready: to ask for a second would cost as much as the first. */
 static bool read_some(struct live_port *port)
 {
     struct live_world *live = port->live;
     struct live_receiver *receiver = live->receiver;
-    for (size_t i = 0; i < MESSAGES; i++) {
-        receiver->messages[i].msg_hdr.msg_namelen = sizeof receiver->from[i];
-        receiver->messages[i].msg_hdr.msg_controllen = CONTROL_BYTES;
-    }
-    int messages = recvmmsg(port->poll->fd, receiver->messages, MESSAGES, 0, NULL);
+    const bool stamped = live->config.slack > 0;
+    const bool was_busy = port->is_busy;
+    int messages = receive(port, receiver);
     live->statistics.udp_receive_calls++;
+    nanos now = live_now(live);
     size_t count = 0;
-    for (int i = 0; i < messages; i++)
-        count = split(port, receiver, (size_t)i, count);
-    live->statistics.udp_received += count;
-    if (count > 0)
-        port->received(port->user, port, receiver->batch, count, live_now(live));
-    return messages == MESSAGES;
+    port->is_busy = messages > 1 || (messages == 1 && now - port->told < BUSY);
+    for (int i = 0; i < messages && live->reading == port; i++) {
+        nanos at = now;
+        count = split(port, receiver, (size_t)i, count, &at);
+        if (!stamped && i + 1 < messages)
+            continue;
+        hand_on(port, count, at);
+        count = 0;
+    }
+    return was_busy && messages == MESSAGES;
 }
 
 /* A busy socket has a longer turn than a quiet one, but not the whole one. */
-static void ready(void *user, int events)
+static void read_port(struct live_port *port)
 {
-    struct live_port *port = user;
     struct live_world *live = port->live;
-    (void)events;
     live_egress_hurry(live, live_now(live));
     live->reading = port; /* until it is closed */
     for (int i = 0; i < READS_IN_A_TURN && live->reading == port; i++) {
@@ -142,6 +222,76 @@ static void ready(void *user, int events)
             break;
     }
     live->reading = NULL;
+}
+
+static bool watch(struct live_receiver *receiver, struct live_port *port, int set)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data = {.ptr = port}};
+    return epoll_ctl(receiver->sets[set], EPOLL_CTL_ADD, port->fd, &event) == 0;
+}
+
+/* One that is past its beginnings can wait. */
+static void calm_down(struct live_port *port)
+{
+    struct live_receiver *receiver = port->live->receiver;
+    if (port->live->config.slack == 0 || port->had == LIVE_CALM || ++port->had < LIVE_CALM)
+        return;
+    if (!watch(receiver, port, CALM))
+        return;
+    epoll_ctl(receiver->sets[PROMPT], EPOLL_CTL_DEL, port->fd, NULL);
+    if (receiver->look.deadline.slot == 0)
+        live_deadline_set(port->live, &receiver->look, live_now(port->live));
+}
+
+/* Reads those of the set that are ready; how many that were. */
+static int read_ready(struct live_world *live, int set)
+{
+    struct live_receiver *receiver = live->receiver;
+    receiver->ready_count = epoll_wait(receiver->sets[set], receiver->ready, PORTS_IN_A_TURN, 0);
+    for (receiver->ready_at = 0; receiver->ready_at < receiver->ready_count; receiver->ready_at++) {
+        const struct epoll_event *at = &receiver->ready[receiver->ready_at];
+        int left = receiver->ready_count - receiver->ready_at;
+        if (left > 2 * FETCH_AHEAD)
+            __builtin_prefetch(at[2 * FETCH_AHEAD].data.ptr);
+        const struct live_port *coming = left > FETCH_AHEAD ? at[FETCH_AHEAD].data.ptr : NULL;
+        if (coming != NULL)
+            __builtin_prefetch(coming->user);
+        struct live_port *port = at->data.ptr;
+        if (port == NULL)
+            continue;
+        read_port(port);
+        if (at->data.ptr != NULL)
+            calm_down(port);
+    }
+    return receiver->ready_count;
+}
+
+static void note_clocks(struct live_world *live)
+{
+    struct timespec at;
+    clock_gettime(CLOCK_REALTIME, &at);
+    live->receiver->stamp_origin = (nanos)at.tv_sec * NANOS_PER_S + at.tv_nsec - live_now(live);
+}
+
+static void prompt_ready(void *user, int events)
+{
+    (void)events;
+    note_clocks(user);
+    read_ready(user, PROMPT);
+}
+
+/* Whatever has come by now, as long as others don't have to wait for it. */
+static void look_at_calm(void *user, nanos now)
+{
+    struct live_world *live = user;
+    nanos end = now + TURN_MAX;
+    bool more = true;
+    note_clocks(live);
+    while (more && now < end) {
+        more = read_ready(live, CALM) > 0;
+        now = live_now(live);
+    }
+    live_deadline_set(live, &live->receiver->look, more ? now : live_timer_slacken(live, now + 1));
 }
 
 /* --- opening ------------------------------------------------------------------------------------------------------------ */
@@ -163,6 +313,8 @@ static void set_options(int fd, const struct live_port *port)
             set_option(fd, SOL_SOCKET, plain[i], bytes);
     }
     set_option(fd, SOL_SOCKET, SO_RXQ_OVFL, 1);
+    if (port->live->config.slack > 0)
+        set_option(fd, SOL_SOCKET, SO_TIMESTAMPNS, 1);
     if (!port->live->config.no_offload)
         set_option(fd, SOL_UDP, UDP_GRO, 1);
     if (ipv6)
@@ -229,9 +381,14 @@ struct live_port *live_port_open(struct live_world *live, const struct address *
     port->wildcard = memcmp(local->ip, unspecified, sizeof unspecified) == 0;
     /* The last descriptors are for files and connections. */
     int fd = live_world_check_sockets(live, 1, error) ? open_socket(port, sharing, error) : -1;
-    if (fd >= 0)
-        port->poll = live_poll_open(live, fd, UV_READABLE, ready, port, error);
-    if (port->poll == NULL) {
+    if (fd < 0) {
+        free(port);
+        return NULL;
+    }
+    port->fd = fd;
+    if (!watch(live->receiver, port, PROMPT)) {
+        error_set(error, ERROR_SYSTEM, "epoll: %s", strerror(errno));
+        close(fd);
         free(port);
         return NULL;
     }
@@ -245,7 +402,12 @@ void live_port_close(struct live_port *port)
         live_egress_flush(port->live);
     if (port->live->reading == port)
         port->live->reading = NULL;
+    struct live_receiver *receiver = port->live->receiver;
+    for (int i = receiver->ready_at; i < receiver->ready_count; i++) {
+        if (receiver->ready[i].data.ptr == port)
+            receiver->ready[i].data.ptr = NULL;
+    }
     port->live->statistics.sockets--;
-    live_poll_close(port->poll);
+    close(port->fd);
     free(port);
 }

@@ -28,11 +28,19 @@ static void set_timer_fd(struct live_world *live, nanos at)
     live->timer_due = nanos_max(at, live_now(live));
 }
 
+nanos live_timer_slacken(const struct live_world *live, nanos at)
+{
+    nanos slack = live->config.slack;
+    if (slack == 0 || at <= 0 || at > NANOS_NEVER - slack)
+        return at;
+    return (at + slack - 1) / slack * slack;
+}
+
 /* One call to the kernel before a sleep, however many timers were set since the last one. A timer put off is left to
  * wake the loop in vain once. Setting it also takes back that it has fired. */
 void live_timer_arm(struct live_world *live)
 {
-    nanos first = deadline_heap_at(&live->deadlines);
+    nanos first = live_timer_slacken(live, deadline_heap_at(&live->deadlines));
     if (live->timer_fired || first < live->timer_armed)
         set_timer_fd(live, first);
     live->timer_fired = false;
@@ -53,6 +61,7 @@ static void due(void *user, int events)
         if (first == NULL)
             break;
         const struct live_deadline *deadline = (const struct live_deadline *)first;
+        live->told = now;
         deadline->fired(deadline->user, now);
         now = live_now(live);
         live_egress_hurry(live, now);

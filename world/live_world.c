@@ -92,7 +92,7 @@ nanos live_world_take_lag(struct live_world *live)
 bool live_world_check_sockets(const struct live_world *live, size_t sockets, struct error *error)
 {
     struct rlimit limit;
-    size_t needed = live->polls + sockets + DESCRIPTORS_BESIDES;
+    size_t needed = live->polls + live->statistics.sockets + sockets + DESCRIPTORS_BESIDES;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur >= needed)
         return true;
     return error_set(error, ERROR_SYSTEM,
@@ -105,7 +105,9 @@ static void set_origins(struct live_world *live)
 {
     nanos monotonic = clock_now(CLOCK_MONOTONIC);
     nanos unix_time = clock_now(CLOCK_REALTIME);
-    if (live->config.origin == 0)
+    if (live->config.unix_time)
+        live->config.origin = monotonic - unix_time;
+    else if (live->config.origin == 0)
         live->config.origin = monotonic;
     nanos zero = unix_time - (monotonic - live->config.origin);
     live->unix_origin_s = zero / NANOS_PER_S;
@@ -165,6 +167,7 @@ void live_world_destroy(struct live_world *live)
         free(host);
     }
     live_poll_close(live->timer_poll);
+    live_receiver_close(live);
     deadline_heap_clear(&live->deadlines);
     uv_close((uv_handle_t *)&live->prepare, NULL);
     if (live->stop.type == UV_ASYNC)
