@@ -20,6 +20,12 @@ static uint64_t lowest_in(unsigned octave, uint64_t step)
     return octave == 0 ? step : (step + HISTOGRAM_STEPS) << (octave - 1);
 }
 
+uint64_t histogram_bucket(uint64_t value)
+{
+    unsigned octave = octave_of(value);
+    return octave * (uint64_t)HISTOGRAM_STEPS + step_of(value, octave);
+}
+
 uint64_t histogram_lowest(uint64_t bucket)
 {
     return lowest_in((unsigned)(bucket / HISTOGRAM_STEPS), bucket % HISTOGRAM_STEPS);

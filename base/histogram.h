@@ -37,7 +37,8 @@ double histogram_mean(const struct histogram *h);
 void histogram_visit(const struct histogram *h, void (*visit)(void *user, uint64_t lowest, uint64_t count), void *user);
 bool histogram_record_many(struct histogram *h, uint64_t value, uint64_t count);
 
-/* The lowest value of a bucket by its number: octave × HISTOGRAM_STEPS + step, as they lie in `octaves`. */
+/* The number of a value's bucket: octave × HISTOGRAM_STEPS + step, as they lie in `octaves`; and a bucket's lowest value. */
+uint64_t histogram_bucket(uint64_t value);
 uint64_t histogram_lowest(uint64_t bucket);
 
 #endif

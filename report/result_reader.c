@@ -155,11 +155,6 @@ static bool add_bin(void *user, uint64_t lowest, uint64_t count)
     return count <= (uint64_t)INT64_MAX - h->count && histogram_record_many(h, lowest, count);
 }
 
-static bool in_bin(uint64_t value, uint64_t lowest)
-{
-    return value >= lowest && value - lowest <= lowest / HISTOGRAM_STEPS;
-}
-
 static bool read_histograms(const struct reader *reader, const json_t *json, struct load_result *load)
 {
     for (size_t i = 0; i < LOAD_FIGURES; i++) {
@@ -176,7 +171,8 @@ static bool read_histograms(const struct reader *reader, const json_t *json, str
             return refuse(&inner, name, "bins: pairs of a step and a count");
         if (!read_count(json_object_get(from, "min"), INT64_MAX, &min) ||
             !read_count(json_object_get(from, "max"), INT64_MAX, &max) ||
-            !read_count(json_object_get(from, "sum"), INT64_MAX, &sum) || !in_bin(min, h->min) || !in_bin(max, h->max))
+            !read_count(json_object_get(from, "sum"), INT64_MAX, &sum) ||
+            histogram_bucket(min) != histogram_bucket(h->min) || histogram_bucket(max) != histogram_bucket(h->max))
             return refuse(&inner, name, "min, max and sum that agree with its bins");
         h->min = min;
         h->max = max;

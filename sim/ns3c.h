@@ -190,8 +190,8 @@ struct ns3c_attachment_config {
 /* The place where a host or an inner router hangs on its router. */
 struct ns3c_attachment;
 
-/* Changes one direction while packets are on their way (NS3C_MODEL only): a new rate holds from the next packet offered
- * to a drop-tail queue and the next that leaves a CoDel queue. The discipline can't change. */
+/* Changes one direction while packets are on their way; it holds from the next packet whose transmission starts, also of
+ * those that wait. All of NS3C_MODEL but the discipline can change, of NS3C_POINT_TO_POINT the rate, of others nothing. */
 bool ns3c_attachment_set_link(struct ns3c_attachment *attachment, enum ns3c_direction direction,
                               const struct ns3c_link *link, struct ns3c_error *error);
 /* Of NS3C_MODEL; zeros for other media. */

@@ -10,10 +10,12 @@
 
 #define JITTER_CUT 3.0 /* N_STD of RFC 8868, section 4.5.3 */
 
-/* A packet that waits. Drop-tail knows only when it will leave; CoDel has the packet itself. */
+/* A packet that waits. With drop-tail everything about it is foreseen. */
 struct link_slot {
     void *packet;
-    nanos at; /* drop-tail: when its transmission starts; CoDel: when it was offered */
+    nanos offered;
+    nanos start;  /* drop-tail: of its transmission */
+    nanos before; /* drop-tail: when what left before it arrives */
     uint32_t len;
     uint32_t bytes; /* with the overhead */
 };
@@ -58,16 +60,6 @@ void link_clear(struct link *link)
     link->slots = NULL;
     link->head = link->count = link->cap = 0;
     link->waiting_bytes = 0;
-}
-
-bool link_configure(struct link *link, const struct link_config *config, struct error *error)
-{
-    if (!link_config_check(config, error))
-        return false;
-    if (config->discipline != link->config.discipline)
-        return error_set(error, ERROR_USAGE, "link: the queue discipline can't change while the link is in use");
-    link->config = *config;
-    return true;
 }
 
 nanos link_serialization(int64_t rate_bps, uint64_t bytes)
@@ -117,6 +109,18 @@ static struct link_slot pop(struct link *link)
     return slot;
 }
 
+static struct link_slot *slot_at(const struct link *link, uint32_t index)
+{
+    return &link->slots[(link->head + index) & (link->cap - 1)];
+}
+
+/* Drop-tail: those whose transmission has started wait no more. */
+static void settle(struct link *link, nanos now)
+{
+    while (link->count > 0 && link->slots[link->head].start <= now)
+        pop(link);
+}
+
 /* --- transmitter and wire ---------------------------------------------------------------------------------------- */
 
 static bool is_lost(struct link *link)
@@ -132,19 +136,25 @@ static bool is_lost(struct link *link)
     return link->bad;
 }
 
-/* The transmission starts at `start`, of a packet offered at `offered`. */
-static enum link_fate transmit(struct link *link, uint32_t len, nanos offered, nanos start, nanos *arrives_at)
+/* The transmission of `len` bytes starts at `start`. Returns when they arrive, if they do. */
+static nanos cross(struct link *link, uint32_t len, nanos start)
 {
     const struct link_config *config = &link->config;
     nanos serialization = link_serialization(config->rate_bps, (uint64_t)len + config->overhead_bytes);
     link->free_at = start + serialization;
-    link->counters.queue_delay_sum += start - offered;
-    link->counters.queue_delay_max = nanos_max(link->counters.queue_delay_max, start - offered);
     nanos arrival = link->free_at + config->delay;
     if (config->jitter > 0)
         arrival += llround(fmin(fabs(rng_normal(&link->rng)), JITTER_CUT) * (double)config->jitter);
-    arrival = nanos_max(arrival, link->last_arrival + serialization);
-    link->last_arrival = arrival;
+    link->last_arrival = nanos_max(arrival, link->last_arrival + serialization);
+    return link->last_arrival;
+}
+
+/* As cross, of a packet offered at `offered`. */
+static enum link_fate transmit(struct link *link, uint32_t len, nanos offered, nanos start, nanos *arrives_at)
+{
+    link->counters.queue_delay_sum += start - offered;
+    link->counters.queue_delay_max = nanos_max(link->counters.queue_delay_max, start - offered);
+    nanos arrival = cross(link, len, start);
     if (is_lost(link)) {
         link->counters.lost++;
         return LINK_LOST;
@@ -161,8 +171,8 @@ enum link_fate link_transit(struct link *link, void *packet, size_t len, nanos n
     bool drop_tail = link->config.discipline == LINK_DROP_TAIL;
     link->counters.offered++;
     link->counters.offered_bytes += len;
-    while (drop_tail && link->count > 0 && link->slots[link->head].at <= now)
-        pop(link);
+    if (drop_tail)
+        settle(link, now);
     /* As in ns-3, even a packet that finds the transmitter free has to fit into the queue. */
     if (link->config.rate_bps > 0 && link->waiting_bytes + bytes > link->config.queue_bytes) {
         link->counters.overflowed++;
@@ -174,11 +184,63 @@ enum link_fate link_transit(struct link *link, void *packet, size_t len, nanos n
         return transmit(link, (uint32_t)len, now, now, arrives_at);
     }
     nanos start = link->free_at;
-    if (!push(link, (struct link_slot){packet, drop_tail ? start : now, (uint32_t)len, bytes})) {
+    if (!push(link, (struct link_slot){packet, now, start, link->last_arrival, (uint32_t)len, bytes})) {
         link->counters.overflowed++;
         return LINK_OVERFLOWED;
     }
-    return drop_tail ? transmit(link, (uint32_t)len, now, start, arrives_at) : LINK_QUEUED;
+    if (!drop_tail)
+        return LINK_QUEUED;
+    enum link_fate fate = transmit(link, (uint32_t)len, now, start, arrives_at);
+    if (fate == LINK_LOST)
+        link_forget(link);
+    return fate;
+}
+
+void link_forget(struct link *link)
+{
+    /* One that didn't have to wait is in no slot, and then nobody is. */
+    if (link->config.discipline == LINK_DROP_TAIL && link->count > 0)
+        slot_at(link, link->count - 1)->packet = NULL;
+}
+
+/* --- another config ------------------------------------------------------------------------------------------------ */
+
+/* Drop-tail: foresees anew what waits at `now`. */
+static void foresee(struct link *link, nanos now)
+{
+    settle(link, now);
+    for (uint32_t i = 0; i < link->count; i++) {
+        struct link_slot *slot = slot_at(link, i);
+        if (i == 0) {
+            link->free_at = slot->start;
+            link->last_arrival = slot->before;
+        }
+        link->counters.queue_delay_sum += link->free_at - slot->start;
+        link->counters.queue_delay_max = nanos_max(link->counters.queue_delay_max, link->free_at - slot->offered);
+        slot->start = link->free_at;
+        slot->before = link->last_arrival;
+        cross(link, slot->len, slot->start);
+    }
+}
+
+bool link_configure(struct link *link, const struct link_config *config, nanos now, struct error *error)
+{
+    if (!link_config_check(config, error))
+        return false;
+    if (config->discipline != link->config.discipline)
+        return error_set(error, ERROR_USAGE, "link: the queue discipline can't change while the link is in use");
+    link->config = *config;
+    if (config->discipline == LINK_DROP_TAIL)
+        foresee(link, now);
+    return true;
+}
+
+void **link_waiting(struct link *link, uint32_t index, nanos *arrives_at)
+{
+    if (link->config.discipline != LINK_DROP_TAIL || index >= link->count)
+        return NULL;
+    *arrives_at = index + 1 < link->count ? slot_at(link, index + 1)->before : link->last_arrival;
+    return &slot_at(link, index)->packet;
 }
 
 /* --- CoDel (RFC 8289, section 5) ----------------------------------------------------------------------------------- */
@@ -245,11 +307,11 @@ bool link_depart(struct link *link, nanos now, struct link_departure *departure)
     struct link_slot slot = pop(link);
     departure->packet = slot.packet;
     departure->arrives_at = 0;
-    if (codel_drops(link, slot.at, start)) {
+    if (codel_drops(link, slot.offered, start)) {
         link->counters.shed++;
         departure->fate = LINK_SHED;
     } else {
-        departure->fate = transmit(link, slot.len, slot.at, start, &departure->arrives_at);
+        departure->fate = transmit(link, slot.len, slot.offered, start, &departure->arrives_at);
     }
     return true;
 }

@@ -55,7 +55,7 @@ struct link_counters {
     uint64_t overflowed;
     uint64_t shed;
     uint64_t lost;
-    nanos queue_delay_max; /* between being offered and the first bit leaving */
+    nanos queue_delay_max; /* between being offered and the first bit leaving, as foreseen at any time */
     nanos queue_delay_sum; /* of the packets that left the queue, lost ones included */
 };
 
@@ -98,14 +98,22 @@ bool link_init(struct link *link, const struct link_config *config, uint64_t see
 /* Gives back its memory. Packets that a CoDel queue still holds are the caller's: take them with link_abandon first. */
 void link_clear(struct link *link);
 
-/* Changes the config while packets are on their way. Those whose arrival was already told keep it: with drop-tail a new
- * rate holds from the next packet offered, with CoDel from the next to leave the queue. The discipline can't change.
- * False and `error`, and nothing changed, for a bad config. */
-bool link_configure(struct link *link, const struct link_config *config, struct error *error);
+/* Changes the config at `now`, while packets are on their way. It holds from the next packet whose transmission starts. What
+ * waits in a drop-tail queue gets another time of arrival, jitter drawn anew, which link_waiting tells; what was to be lost
+ * still is. The discipline can't change. False and `error`, and nothing changed, for a bad config. */
+bool link_configure(struct link *link, const struct link_config *config, nanos now, struct error *error);
+
+/* Right after link_configure: where the link keeps the `index`-th packet, the oldest first, that waits in its drop-tail queue,
+ * and its new time of arrival; NULL past the last. The packet is as it was given to link_transit, or NULL when nobody waits for
+ * it: it will be lost, or was forgotten. The caller may put another in its place. */
+void **link_waiting(struct link *link, uint32_t index, nanos *arrives_at);
+
+/* The packet for which link_transit has just told an arrival is gone all the same: link_waiting will not name it. */
+void link_forget(struct link *link);
 
 /* A packet of `len` bytes, IP header included, is offered at `now` (which never decreases from call to call).
- * LINK_ARRIVES fills `arrives_at`; LINK_QUEUED means that `packet`, which is otherwise not looked at, is kept. Out of
- * memory counts as LINK_OVERFLOWED. */
+ * LINK_ARRIVES fills `arrives_at`; LINK_QUEUED means that `packet` is kept. It is otherwise only handed back by
+ * link_waiting. Out of memory counts as LINK_OVERFLOWED. */
 enum link_fate link_transit(struct link *link, void *packet, size_t len, nanos now, nanos *arrives_at);
 
 /* When to call link_depart; NANOS_NEVER when nothing waits in a CoDel queue. */

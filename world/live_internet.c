@@ -35,7 +35,7 @@ static bool set_site_delay(struct internet *internet, int a, int b, nanos one_wa
     live->delays[a][b] = live->delays[b][a] = one_way;
     for (int i = 0; i < 2; i++) {
         struct live_pipe *wire = live->wires[i == 0 ? a * INTERNET_SITES_MAX + b : b * INTERNET_SITES_MAX + a];
-        if (wire != NULL && !link_configure(&wire->link, &config, error))
+        if (wire != NULL && !live_pipe_configure(wire, &config, error))
             return false;
     }
     return true;
@@ -97,8 +97,8 @@ static bool set_link(struct world_host *host, const struct link_config *up, cons
 {
     if ((up != NULL && !link_config_check(up, error)) || (down != NULL && !link_config_check(down, error)))
         return false;
-    return (up == NULL || link_configure(&host->lan->up.link, up, error)) &&
-           (down == NULL || link_configure(&host->lan->down.link, down, error));
+    return (up == NULL || live_pipe_configure(&host->lan->up, up, error)) &&
+           (down == NULL || live_pipe_configure(&host->lan->down, down, error));
 }
 
 static void get_link(const struct world_host *host, struct link_config *up, struct link_config *down)

@@ -43,6 +43,8 @@ struct live_pipe {
 bool live_pipe_init(struct live_pipe *pipe, struct live_world *live, const struct link_config *config, uint64_t index,
                     void (*out)(void *user, struct live_packet *packet, nanos now), void *user, struct error *error);
 void live_pipe_clear(struct live_pipe *pipe);
+/* As link_configure, from now on. */
+bool live_pipe_configure(struct live_pipe *pipe, const struct link_config *config, struct error *error);
 /* Nothing but a wire without a length: what goes in comes out. */
 bool live_pipe_is_ideal(const struct live_pipe *pipe);
 /* Takes the packet over. It may come out before this returns. */

@@ -127,6 +127,19 @@ void live_pipe_clear(struct live_pipe *pipe)
     link_clear(&pipe->link);
 }
 
+bool live_pipe_configure(struct live_pipe *pipe, const struct link_config *config, struct error *error)
+{
+    nanos at;
+    void **waiting;
+    if (!link_configure(&pipe->link, config, live_now(pipe->live), error))
+        return false;
+    for (uint32_t i = 0; (waiting = link_waiting(&pipe->link, i, &at)) != NULL; i++)
+        if (*waiting != NULL)
+            ((struct live_packet *)*waiting)->at = at;
+    schedule(pipe);
+    return true;
+}
+
 bool live_pipe_is_ideal(const struct live_pipe *pipe)
 {
     const struct link_config *config = &pipe->link.config;
@@ -141,7 +154,7 @@ void live_pipe_put(struct live_pipe *pipe, struct live_packet *packet, nanos now
     bool ideal = live_pipe_is_ideal(pipe);
     switch (link_transit(&pipe->link, packet, len, now, &at)) {
     case LINK_ARRIVES:
-        if (ideal) {
+        if (ideal && at <= now) {
             pipe->out(pipe->user, packet, now);
             return;
         }

@@ -45,22 +45,40 @@ void Pipe::schedule(Packet *packet, ns3c_nanos at, Stage stage, ns3c_attachment 
     attachment->sim->schedule(at, packet);
 }
 
+/* A chain without those that have moved on; NULL when nothing is left. */
+static Packet *still_here(Packet *chain)
+{
+    Packet *first = nullptr;
+    Packet **end = &first;
+    for (Packet *packet = chain, *behind; packet != nullptr; packet = behind) {
+        behind = packet->next;
+        if (packet->stage == Stage::NOWHERE) {
+            packet->sim->packets.give(packet);
+            continue;
+        }
+        *end = packet;
+        end = &packet->next;
+    }
+    *end = nullptr;
+    return first;
+}
+
 void Packet::Notify()
 {
     if (pipe != nullptr) {
         pipe->latest = nullptr;
         pipe = nullptr;
     }
-    if (stage == Stage::ENTER_DOWN) {
-        ns3c_attachment *below = where;
-        for (Packet *packet = this; packet != nullptr;) {
-            Packet *behind = packet->next;
-            below->parent->inside_taps.see(packet, true, sim->now());
-            below->send(NS3C_DOWN, packet);
-            packet = behind;
-        }
-    } else {
-        where->arrived(this);
+    Packet *first = next != nullptr || stage == Stage::NOWHERE ? still_here(this) : this;
+    if (first == nullptr)
+        return;
+    ns3c_attachment *below = first->where;
+    if (first->stage != Stage::ENTER_DOWN)
+        return below->arrived(first);
+    for (Packet *packet = first, *behind; packet != nullptr; packet = behind) {
+        behind = packet->next;
+        below->parent->inside_taps.see(packet, true, packet->sim->now());
+        below->send(NS3C_DOWN, packet);
     }
 }
 
@@ -75,6 +93,8 @@ void Pipe::arrive(Packet *packet, ns3c_nanos at)
         ns3c_attachment *below = attachment->parent->across_core(packet, &delay);
         if (below != nullptr)
             schedule(packet, at + delay, Stage::ENTER_DOWN, below);
+        else
+            link_forget(&link);
     } else {
         schedule(packet, at, Stage::AT_PARENT, attachment);
     }
@@ -116,6 +136,24 @@ void Pipe::depart()
         departure_scheduled = true;
         attachment->sim->schedule(link_deadline(&link), &departure);
     }
+}
+
+bool Pipe::configure(const link_config &config, struct error *error)
+{
+    if (!link_configure(&link, &config, attachment->sim->now(), error))
+        return false;
+    ns3c_nanos at;
+    for (uint32_t i = 0; void **waiting = link_waiting(&link, i, &at); i++) {
+        auto *packet = static_cast<Packet *>(*waiting);
+        Packet *moved = packet != nullptr ? packet->move() : nullptr;
+        if (moved == nullptr)
+            continue;
+        *waiting = moved;
+        if (moved->stage == Stage::ENTER_DOWN)
+            at += attachment->parent->core_delay(moved->where);
+        schedule(moved, at, moved->stage, moved->where);
+    }
+    return true;
 }
 
 /* --- attachments --------------------------------------------------------------------------------------------------- */
@@ -241,13 +279,13 @@ extern "C" bool ns3c_attachment_set_link(struct ns3c_attachment *attachment, enu
     if (raw(direction) != NS3C_UP && raw(direction) != NS3C_DOWN)
         return fail(error, NS3C_INVALID, "the direction must be NS3C_UP or NS3C_DOWN");
     if (attachment->medium != nullptr)
-        return fail(error, NS3C_UNSUPPORTED, "only links of medium NS3C_MODEL can change");
+        return guarded(error, false, [&] { return attachment->medium->set_link(direction, *link, error); });
     link_config config;
     if (!link_config_of(&config, link, direction == NS3C_UP ? "up" : "down", error))
         return false;
     struct error why = {};
     Pipe &pipe = direction == NS3C_UP ? attachment->up : attachment->down;
-    return link_configure(&pipe.link, &config, &why) || fail(error, NS3C_INVALID, "%.200s", why.text);
+    return pipe.configure(config, &why) || fail(error, NS3C_INVALID, "%.200s", why.text);
 }
 
 extern "C" void ns3c_attachment_count(const struct ns3c_attachment *attachment, enum ns3c_direction direction,

@@ -28,6 +28,8 @@ struct Pipe {
     Pipe &operator=(const Pipe &) = delete;
 
     void offer(Packet *packet);
+    /* Another config from now on, also for what waits. */
+    bool configure(const link_config &config, struct error *error);
     /* The wire is crossed at `at`: what next? */
     void arrive(Packet *packet, ns3c_nanos at);
     /* CoDel's queue lets something go. */

@@ -21,6 +21,29 @@
 using namespace ns3c;
 using ns3::Ptr;
 
+/* --- configs --------------------------------------------------------------------------------------------------------- */
+
+static bool check_link(const ns3c_link &link, const char *which, ns3c_error *error)
+{
+    if (link.rate_bps <= 0 || link.rate_bps > 10000000000000)
+        return fail(error, NS3C_INVALID, "%s: an ns-3 device needs a rate_bps of 1 to 10 Tbit/s", which);
+    if (link.delay < 0 || link.delay > 3600 * NANOS_PER_S)
+        return fail(error, NS3C_INVALID, "%s: delay must be 0 to 1 hour", which);
+    if (link.queue_bytes <= 0 || link.queue_bytes > UINT32_MAX)
+        return fail(error, NS3C_INVALID, "%s: queue_bytes must be 1 to 2^32 - 1", which);
+    if (link.jitter != 0 || link.loss != 0 || link.loss_burst != 0 || raw(link.discipline) != NS3C_DROP_TAIL ||
+        link.overhead_bytes != 0)
+        return fail(error, NS3C_UNSUPPORTED,
+                    "%s: an ns-3 device has only rate_bps, delay and queue_bytes; the rest must be zero", which);
+    return true;
+}
+
+bool Medium::set_link(ns3c_direction, const ns3c_link &, ns3c_error *error)
+{
+    return fail(error, NS3C_UNSUPPORTED,
+                "only links of medium NS3C_MODEL and the rate of NS3C_POINT_TO_POINT can change");
+}
+
 /* --- queue disciplines --------------------------------------------------------------------------------------------- */
 
 /* Those whose limit is in packets can't be told one in bytes. */
@@ -181,6 +204,7 @@ class PointToPoint final : public Medium
             device->SetDataRate(ns3::DataRate(static_cast<uint64_t>(link.rate_bps)));
             device->Attach(channel);
             port.device = device;
+            links_[direction] = link;
             if (with_queue_disc)
                 port.add_queue_disc(attachment->sim, config->queue_disc, link);
         }
@@ -199,6 +223,17 @@ class PointToPoint final : public Medium
         ports_[direction].send(attachment_->sim, packet, ports_[direction].device->GetBroadcast());
     }
 
+    bool set_link(ns3c_direction direction, const ns3c_link &link, ns3c_error *error) override
+    {
+        if (!check_link(link, direction == NS3C_UP ? "up" : "down", error))
+            return false;
+        if (link.delay != links_[direction].delay || link.queue_bytes != links_[direction].queue_bytes)
+            return Medium::set_link(direction, link, error);
+        ns3::DynamicCast<ns3::PointToPointNetDevice>(ports_[direction].device)
+            ->SetDataRate(ns3::DataRate(static_cast<uint64_t>(link.rate_bps)));
+        return true;
+    }
+
   private:
     bool receive_below(Ptr<ns3::NetDevice>, Ptr<const ns3::Packet> packet, uint16_t, const ns3::Address &)
     {
@@ -213,6 +248,7 @@ class PointToPoint final : public Medium
 
     ns3c_attachment *attachment_;
     Port ports_[2]; /* by the direction in which they send */
+    ns3c_link links_[2];
 };
 
 /* --- CSMA ---------------------------------------------------------------------------------------------------------- */
@@ -295,22 +331,7 @@ bool CsmaChannel::receive(Ptr<ns3::NetDevice>, Ptr<const ns3::Packet> packet, ui
     return true;
 }
 
-/* --- configs --------------------------------------------------------------------------------------------------------- */
-
-static bool check_link(const ns3c_link &link, const char *which, ns3c_error *error)
-{
-    if (link.rate_bps <= 0 || link.rate_bps > 10000000000000)
-        return fail(error, NS3C_INVALID, "%s: an ns-3 device needs a rate_bps of 1 to 10 Tbit/s", which);
-    if (link.delay < 0 || link.delay > 3600 * NANOS_PER_S)
-        return fail(error, NS3C_INVALID, "%s: delay must be 0 to 1 hour", which);
-    if (link.queue_bytes <= 0 || link.queue_bytes > UINT32_MAX)
-        return fail(error, NS3C_INVALID, "%s: queue_bytes must be 1 to 2^32 - 1", which);
-    if (link.jitter != 0 || link.loss != 0 || link.loss_burst != 0 || raw(link.discipline) != NS3C_DROP_TAIL ||
-        link.overhead_bytes != 0)
-        return fail(error, NS3C_UNSUPPORTED,
-                    "%s: an ns-3 device has only rate_bps, delay and queue_bytes; the rest must be zero", which);
-    return true;
-}
+/* --- making them ----------------------------------------------------------------------------------------------------- */
 
 std::unique_ptr<Medium> ns3c::medium_create(ns3c_attachment *attachment, const ns3c_attachment_config *config,
                                             ns3c_error *error)

@@ -22,6 +22,8 @@ class Medium
     virtual ~Medium() = default;
     /* The packet is the medium's from here. */
     virtual void send(ns3c_direction direction, Packet *packet) = 0;
+    /* Changes one direction. False and `error` for what can't change, by default anything. */
+    virtual bool set_link(ns3c_direction direction, const ns3c_link &link, ns3c_error *error);
 };
 
 /* NULL and `error` when the config can't be had with that medium. */

@@ -5,6 +5,8 @@
 #include <new>
 #include <sys/mman.h>
 
+#include "sim/ns3c/simulation.h"
+
 extern "C" {
 #include "base/bytes.h"
 }
@@ -53,6 +55,21 @@ PacketPool::~PacketPool()
                 reinterpret_cast<Packet *>(slab + i * stride(small))->~Packet();
             free(slab);
         }
+}
+
+Packet *Packet::move()
+{
+    Packet *copy = sim->packets.take(view.len);
+    if (copy == nullptr)
+        return nullptr;
+    std::memcpy(copy->bytes(), bytes(), view.len);
+    copy->ip_header_len = ip_header_len;
+    copy->view = view;
+    copy->view.payload = copy->bytes() + (view.payload - bytes());
+    copy->where = where;
+    copy->stage = stage;
+    stage = Stage::NOWHERE;
+    return copy;
 }
 
 /* --- checksums (RFC 1071, RFC 1624) ---------------------------------------------------------------------------------

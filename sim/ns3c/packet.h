@@ -25,6 +25,7 @@ enum class Stage : uint8_t {
     ENTER_DOWN, /* it has crossed the core and is offered to the downlink of `where` */
     AT_PARENT,  /* it has come up the link of `where` */
     AT_CHILD,   /* it has come down the link of `where` */
+    NOWHERE,    /* it has become another packet, due at another time, and is but an event that can't be taken back */
 };
 
 struct Packet final : ns3::EventImpl {
@@ -42,6 +43,9 @@ struct Packet final : ns3::EventImpl {
     /* The bytes lie behind the object. */
     uint8_t *bytes() { return reinterpret_cast<uint8_t *>(this + 1); }
     const uint8_t *bytes() const { return reinterpret_cast<const uint8_t *>(this + 1); }
+
+    /* The same packet in a buffer of its own, which this one stops being; NULL when out of memory. */
+    Packet *move();
 
   protected:
     void Notify() override;

@@ -24,9 +24,14 @@ ns3c_attachment *ns3c_router::across_core(Packet *packet, ns3c_nanos *delay)
         drop(packet, &sim->counters.no_route);
         return nullptr;
     }
-    size_t sites = sim->sites.size();
-    *delay = sim->site_delays[sites > 1 ? site * sites + below->parent->site : 0];
+    *delay = core_delay(below);
     return below;
+}
+
+ns3c_nanos ns3c_router::core_delay(const ns3c_attachment *below) const
+{
+    size_t sites = sim->sites.size();
+    return sim->site_delays[sites > 1 ? site * sites + below->parent->site : 0];
 }
 
 /* Lets the hook see the packet and applies what it changed. False when it goes no further. */

@@ -26,6 +26,8 @@ struct ns3c_router {
     void from_above(ns3c::Packet *packet);
     /* For sites: where in the core a packet goes, and with what delay; NULL, and the packet is gone, when nowhere. */
     ns3c_attachment *across_core(ns3c::Packet *packet, ns3c_nanos *delay);
+    /* How far it is to another site's attachment. */
+    ns3c_nanos core_delay(const ns3c_attachment *below) const;
 
     ns3c_sim *sim;
     std::string name;

@@ -67,8 +67,19 @@ static void merging_equals_recording_all_in_one(void)
     histogram_clear(&parts[1]);
 }
 
+static void a_bucket_is_where_its_lowest_value_is(void)
+{
+    for (uint64_t bucket = 0; bucket < (uint64_t)HISTOGRAM_STEPS * HISTOGRAM_OCTAVES; bucket++) {
+        CU_ASSERT_EQUAL(histogram_bucket(histogram_lowest(bucket)), bucket);
+        CU_ASSERT_TRUE(bucket == 0 || histogram_bucket(histogram_lowest(bucket) - 1) == bucket - 1);
+    }
+    CU_ASSERT_EQUAL(histogram_bucket(UINT64_MAX), (uint64_t)HISTOGRAM_STEPS * HISTOGRAM_OCTAVES - 1);
+}
+
 void histogram_test(void)
 {
     SUITE("histogram", {"quantiles are within a thousandth", quantiles_are_within_a_thousandth},
-          {"extremes fit", extremes_fit}, {"merging equals recording all in one", merging_equals_recording_all_in_one});
+          {"extremes fit", extremes_fit},
+          {"a bucket is where its lowest value is", a_bucket_is_where_its_lowest_value_is},
+          {"merging equals recording all in one", merging_equals_recording_all_in_one});
 }

@@ -163,6 +163,10 @@ static void bad_results_are_refused_with_the_field(void)
         {"{\"schema\": \"confab.result/1\", \"runs\": [{\"topology\": \"load\", \"funnel\": {}, \"histograms\": "
          "{\"ice\": {\"bins\": \"5 1\", \"min\": 5, \"max\": 9, \"sum\": 5}}}]}",
          "file: runs[0].histograms.ice: expected min, max and sum"},
+        /* Within a thousandth of what is there, but in another bucket. */
+        {"{\"schema\": \"confab.result/1\", \"runs\": [{\"topology\": \"load\", \"funnel\": {}, \"histograms\": "
+         "{\"ice\": {\"bins\": \"30179215 1\", \"min\": 30202144, \"max\": 30202144, \"sum\": 30202144}}}]}",
+         "file: runs[0].histograms.ice: expected min, max and sum"},
         {"{\"schema\": \"confab.result/1\", \"runs\": [{\"topology\": \"load\", \"funnel\": {}, \"series\": "
          "{\"span_s\": 3}}]}",
          "file: runs[0].series.span_s: expected a power of two"},

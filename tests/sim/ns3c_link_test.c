@@ -18,7 +18,21 @@ struct sender {
     int64_t rate_bps;
     uint32_t number;
     uint32_t count;
+    /* Whose rates change now and then, NULL when they don't. */
+    struct ns3c_attachment *changing[2];
+    struct ns3c_link links[2];
 };
+
+/* Both get the same other rate, a fifth to five times what it was at first. */
+static void change_rates(struct sender *sender)
+{
+    int64_t rate_bps = (int64_t)((double)sender->rate_bps * (0.2 + 4.8 * rng_unit(&sender->rng)));
+    for (size_t i = 0; i < 2 && sender->changing[i] != NULL; i++) {
+        sender->links[i].rate_bps = rate_bps;
+        CU_ASSERT_TRUE(
+            sender->network->api->attachment_set_link(sender->changing[i], NS3C_DOWN, &sender->links[i], NULL));
+    }
+}
 
 /* A burst of 1 to 12 packets of any size to both receivers, then a pause that makes for 50 to 200 % of the rate. */
 static void send_burst(void *context, ns3c_nanos now)
@@ -33,6 +47,8 @@ static void send_burst(void *context, ns3c_nanos now)
         CU_ASSERT_TRUE(network_send(sender->network, sender->udp, &sender->theirs, sender->number, len));
         bits += (int64_t)(len + 28) * 8;
     }
+    if (sender->changing[0] != NULL && rng_below(&sender->rng, 4) == 0)
+        change_rates(sender);
     if (sender->number == sender->count)
         return;
     double pause = (double)bits / (double)sender->rate_bps * 1e9 * (0.5 + 1.5 * rng_unit(&sender->rng));
@@ -41,20 +57,23 @@ static void send_burst(void *context, ns3c_nanos now)
 
 /* Two receivers behind one sender: one on our link, one on a pair of ns-3 devices with the same figures. What arrives,
  * and when, must be the same to the nanosecond. */
-static size_t compare(int64_t rate_bps, ns3c_nanos delay, int64_t queue_bytes, uint64_t seed)
+static size_t compare(int64_t rate_bps, ns3c_nanos delay, int64_t queue_bytes, bool changing, uint64_t seed)
 {
     struct network network = network_open(seed);
     struct ns3c_error error = {0};
     struct ns3c_link link = {
         .rate_bps = rate_bps, .delay = delay, .queue_bytes = queue_bytes, .overhead_bytes = PPP_HEADER};
+    struct ns3c_link plain = link;
+    plain.overhead_bytes = 0;
     struct ns3c_host *from = network_host(&network, network.site, "192.0.2.1", NULL);
-    struct ns3c_host *ours = network_host(&network, network.site, "192.0.2.2", &link);
+    struct ns3c_host *ours;
     struct ns3c_host *theirs = network.api->host_create(network.sim, "ns-3", &error);
     struct ns3c_address address = network_address("192.0.2.3");
-    link.overhead_bytes = 0;
     struct ns3c_attachment_config config = {
-        .addresses = &address, .address_count = 1, .medium = NS3C_POINT_TO_POINT, .up = link, .down = link};
-    CU_ASSERT_PTR_NOT_NULL_FATAL(network.api->host_attach(theirs, network.site, &config, &error));
+        .addresses = &address, .address_count = 1, .medium = NS3C_POINT_TO_POINT, .up = plain, .down = plain};
+    struct ns3c_attachment *attachments[2] = {network_attach(&network, &ours, network.site, "192.0.2.2", &link),
+                                              network.api->host_attach(theirs, network.site, &config, &error)};
+    CU_ASSERT_PTR_NOT_NULL_FATAL(attachments[1]);
 
     struct arrivals *a = arrivals_new(&network);
     struct arrivals *b = arrivals_new(&network);
@@ -65,7 +84,10 @@ static size_t compare(int64_t rate_bps, ns3c_nanos delay, int64_t queue_bytes, u
                             .theirs = network_address("192.0.2.3:5000"),
                             .rng = rng_of(seed, "sender", 0),
                             .rate_bps = rate_bps,
-                            .count = 1500};
+                            .count = 1500,
+                            .links = {link, plain}};
+    if (changing)
+        memcpy(sender.changing, attachments, sizeof attachments);
     sender.udp = network_udp(&network, from, "192.0.2.1:4000", NULL);
     sender.timer = network.api->timer_create(network.sim, send_burst, &sender);
     network.api->timer_set(sender.timer, 0);
@@ -88,7 +110,7 @@ static size_t compare(int64_t rate_bps, ns3c_nanos delay, int64_t queue_bytes, u
     return lost;
 }
 
-static void drop_tail_is_ns3_packet_by_packet_to_the_nanosecond(void)
+static void compare_all(bool changing)
 {
     static const int64_t rates[] = {64000, 300000, 1000000, 2500001, 9999991, 100000000, 7777777777};
     static const int64_t queues[] = {1600, 9000, 64000};
@@ -97,13 +119,67 @@ static void drop_tail_is_ns3_packet_by_packet_to_the_nanosecond(void)
     size_t runs_with_loss = 0;
     for (size_t r = 0; r < sizeof rates / sizeof rates[0]; r++)
         for (size_t q = 0; q < sizeof queues / sizeof queues[0]; q++, runs++) {
-            size_t dropped = compare(rates[r], (ns3c_nanos)(r * 12345677), queues[q], 1 + r * 10 + q);
+            size_t dropped = compare(rates[r], (ns3c_nanos)(r * 12345677), queues[q], changing, 1 + r * 10 + q);
             lost += dropped;
             runs_with_loss += dropped > 0;
         }
     /* The comparison must have been about full queues, too, and not about them alone. */
     CU_ASSERT_TRUE(lost > 1000);
     CU_ASSERT_TRUE(runs_with_loss < runs);
+}
+
+static void drop_tail_is_ns3_packet_by_packet_to_the_nanosecond(void) { compare_all(false); }
+static void so_it_is_when_the_rate_changes(void) { compare_all(true); }
+
+/* Ten packets of 1 ms each at once, on a link that is ten times slower after 2.5 ms, and as before after 14 ms. */
+struct burst {
+    struct network *network;
+    struct ns3c_udp *udp;
+    struct ns3c_timer *timer;
+    struct ns3c_attachment *attachment;
+    struct ns3c_link link;
+    int step;
+};
+
+static void step(void *context, ns3c_nanos now)
+{
+    struct burst *burst = context;
+    struct ns3c_address to = network_address("192.0.2.2:5000");
+    (void)now;
+    for (uint32_t i = 0; i < 10 && burst->step == 0; i++)
+        network_send(burst->network, burst->udp, &to, i, 972);
+    if (burst->step > 0) {
+        burst->link.rate_bps = burst->step == 1 ? 800000 : 8000000;
+        CU_ASSERT_TRUE(burst->network->api->attachment_set_link(burst->attachment, NS3C_UP, &burst->link, NULL));
+    }
+    if (burst->step++ < 2)
+        burst->network->api->timer_set(burst->timer, burst->step == 1 ? 2500000 : 14 * MS);
+}
+
+static void what_waits_for_an_uplink_follows_its_rate(void)
+{
+    struct network network = network_open(1);
+    struct burst burst = {.network = &network, .link = {.rate_bps = 8000000, .delay = 5 * MS, .queue_bytes = 100000}};
+    struct ns3c_router *other = network.api->site_create(network.sim, "other", NULL);
+    CU_ASSERT_TRUE(network.api->site_delay(network.site, other, 20 * MS, NULL));
+    struct ns3c_host *from;
+    burst.attachment = network_attach(&network, &from, network.site, "192.0.2.1", &burst.link);
+    struct ns3c_host *to = network_host(&network, other, "192.0.2.2", NULL);
+    struct arrivals *arrivals = arrivals_new(&network);
+    network_udp(&network, to, "192.0.2.2:5000", arrivals);
+    burst.udp = network_udp(&network, from, "192.0.2.1:4000", NULL);
+    burst.timer = network.api->timer_create(network.sim, step, &burst);
+    network.api->timer_set(burst.timer, 0);
+    network_run(&network, SECOND);
+    static const int done_ms[] = {1, 2, 3, 13, 23, 24, 25, 26, 27, 28};
+    CU_ASSERT_EQUAL_FATAL(arrivals->count, 10);
+    for (uint32_t i = 0; i < 10; i++) {
+        CU_ASSERT_EQUAL(arrivals->list[i].number, i);
+        CU_ASSERT_EQUAL(arrivals->list[i].len, 972);
+        CU_ASSERT_EQUAL(arrivals->list[i].at, (done_ms[i] + 25) * MS);
+    }
+    free(arrivals);
+    network_close(&network);
 }
 
 struct stream {
@@ -296,6 +372,8 @@ void ns3c_link_test(void)
         SUITE("ns3c_link",
               {"drop-tail is ns-3's, packet by packet, to the nanosecond",
                drop_tail_is_ns3_packet_by_packet_to_the_nanosecond},
+              {"so it is when the rate changes", so_it_is_when_the_rate_changes},
+              {"what waits for an uplink follows its rate", what_waits_for_an_uplink_follows_its_rate},
               {"ns-3's queue disciplines do what they are for", ns3_queue_disciplines_do_what_they_are_for},
               {"our CoDel keeps a queue short", our_codel_keeps_a_queue_short},
               {"Wi-Fi is as fast as it is near", wifi_is_as_fast_as_it_is_near});

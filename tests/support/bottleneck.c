@@ -72,10 +72,26 @@ struct bottleneck {
     struct flow flows[BOTTLENECK_FLOWS];
 };
 
-static void ring_push(struct ring *ring, struct in_flight entry)
+/* Sends it over the link; false when it is lost. */
+static bool ring_send(struct ring *ring, struct link *link, size_t size, nanos now, struct in_flight entry)
 {
+    struct in_flight *place = &ring->entries[ring->tail % RING];
     CU_ASSERT_FATAL(ring->tail - ring->head < RING);
-    ring->entries[ring->tail++ % RING] = entry;
+    if (link_transit(link, place, size, now, &entry.arrives) != LINK_ARRIVES)
+        return false;
+    *place = entry;
+    ring->tail++;
+    return true;
+}
+
+static void reconfigure(struct link *link, const struct link_config *config, nanos now)
+{
+    nanos at;
+    void **waiting;
+    CU_ASSERT_TRUE_FATAL(link_configure(link, config, now, NULL));
+    for (uint32_t i = 0; (waiting = link_waiting(link, i, &at)) != NULL; i++)
+        if (*waiting != NULL)
+            ((struct in_flight *)*waiting)->arrives = at;
 }
 
 static struct in_flight *ring_first(const struct ring *ring)
@@ -119,8 +135,8 @@ void bottleneck_destroy(struct bottleneck *bottleneck)
 void bottleneck_configure(struct bottleneck *bottleneck, const struct link_config *forward,
                           const struct link_config *backward)
 {
-    CU_ASSERT_TRUE_FATAL(link_configure(&bottleneck->forward, forward, NULL));
-    CU_ASSERT_TRUE_FATAL(link_configure(&bottleneck->backward, backward, NULL));
+    reconfigure(&bottleneck->forward, forward, bottleneck->now);
+    reconfigure(&bottleneck->backward, backward, bottleneck->now);
 }
 
 static struct flow *add_flow(struct bottleneck *bottleneck, nanos start, nanos stop)
@@ -161,15 +177,12 @@ int bottleneck_add_tcp(struct bottleneck *bottleneck, nanos start, nanos stop)
 static uint64_t transmit(struct bottleneck *bottleneck, struct flow *flow, size_t size)
 {
     uint64_t sequence = flow->next_sequence++;
-    nanos arrives;
     flow->history[sequence % HISTORY] =
         (struct sent_packet){.sent = bottleneck->now, .received = NANOS_NEVER, .size = size};
     flow->figures.sent_packets++;
     flow->figures.sent_bytes += size;
-    if (link_transit(&bottleneck->forward, NULL, size, bottleneck->now, &arrives) == LINK_ARRIVES)
-        ring_push(&bottleneck->packets,
-                  (struct in_flight){.flow = (int)(flow - bottleneck->flows), .from = sequence, .arrives = arrives});
-    else
+    if (!ring_send(&bottleneck->packets, &bottleneck->forward, size, bottleneck->now,
+                   (struct in_flight){.flow = (int)(flow - bottleneck->flows), .from = sequence}))
         flow->figures.lost_packets++;
     return sequence;
 }
@@ -224,8 +237,7 @@ static void send_feedback(struct bottleneck *bottleneck, struct flow *flow)
         .flow = (int)(flow - bottleneck->flows), .from = flow->reported, .to = flow->received_end};
     size_t size = 60 + 2 * (size_t)(feedback.to - feedback.from);
     flow->reported = flow->received_end;
-    if (link_transit(&bottleneck->backward, NULL, size, bottleneck->now, &feedback.arrives) == LINK_ARRIVES)
-        ring_push(&bottleneck->answers, feedback);
+    ring_send(&bottleneck->answers, &bottleneck->backward, size, bottleneck->now, feedback);
 }
 
 static void take_feedback(struct bottleneck *bottleneck, struct flow *flow, const struct in_flight *feedback)
@@ -317,11 +329,9 @@ static void arrive(struct bottleneck *bottleneck, const struct in_flight *packet
     flow->figures.received_bytes += sent->size;
     flow->figures.received_in_second[bottleneck->now / NANOS_PER_S] += sent->size;
     flow->figures.path_delay_max = nanos_max(flow->figures.path_delay_max, bottleneck->now - sent->sent);
-    if (!flow->media) {
-        struct in_flight acknowledgement = {.flow = packet->flow, .from = packet->from};
-        if (link_transit(&bottleneck->backward, NULL, 40, bottleneck->now, &acknowledgement.arrives) == LINK_ARRIVES)
-            ring_push(&bottleneck->answers, acknowledgement);
-    }
+    if (!flow->media)
+        ring_send(&bottleneck->answers, &bottleneck->backward, 40, bottleneck->now,
+                  (struct in_flight){.flow = packet->flow, .from = packet->from});
 }
 
 static void answer(struct bottleneck *bottleneck, const struct in_flight *entry)

@@ -141,7 +141,7 @@ static void a_lost_packet_still_took_its_time(void)
     nanos at = 0;
     CU_ASSERT_EQUAL(link_transit(&link, NULL, 1000, 0, &at), LINK_LOST);
     config.loss = 0;
-    CU_ASSERT_TRUE(link_configure(&link, &config, NULL));
+    CU_ASSERT_TRUE(link_configure(&link, &config, 0, NULL));
     CU_ASSERT_EQUAL(link_transit(&link, NULL, 1000, 0, &at), LINK_ARRIVES);
     CU_ASSERT_EQUAL(at, 2 * NANOS_PER_S);
     link_clear(&link);
@@ -156,7 +156,7 @@ static void a_changed_config_holds_from_the_next_packet_and_keeps_the_order(void
     CU_ASSERT_EQUAL(link_transit(&link, NULL, 1000, 0, &first), LINK_ARRIVES);
     config.delay = 0;
     config.rate_bps = 4000000;
-    CU_ASSERT_TRUE(link_configure(&link, &config, NULL));
+    CU_ASSERT_TRUE(link_configure(&link, &config, 0, NULL));
     CU_ASSERT_EQUAL(link_transit(&link, NULL, 1000, 0, &second), LINK_ARRIVES);
     CU_ASSERT_EQUAL(first, 51 * NANOS_PER_MS);
     CU_ASSERT_EQUAL(second, first + 2 * NANOS_PER_MS);
@@ -164,7 +164,7 @@ static void a_changed_config_holds_from_the_next_packet_and_keeps_the_order(void
     CU_ASSERT_EQUAL(second, 82 * NANOS_PER_MS);
     /* To an infinite rate while something is still being sent: in order all the same. */
     config.rate_bps = 0;
-    CU_ASSERT_TRUE(link_configure(&link, &config, NULL));
+    CU_ASSERT_TRUE(link_configure(&link, &config, 80 * NANOS_PER_MS, NULL));
     CU_ASSERT_EQUAL(link_transit(&link, NULL, 1000, 80 * NANOS_PER_MS, &second), LINK_ARRIVES);
     CU_ASSERT_EQUAL(second, 82 * NANOS_PER_MS);
     link_clear(&link);
@@ -269,6 +269,48 @@ static void codel_brings_the_sojourn_time_down(void)
     CU_ASSERT_TRUE(run.sent > 29900);
 }
 
+/* Ten packets of 1 ms each are offered at once; after 2.5 ms the link is ten times slower. The third goes out as it began,
+ * the others take 10 ms each, and those lost with them. */
+static void what_waits_follows_a_new_rate(void)
+{
+    struct link_config config = {.rate_bps = 8000000, .delay = 50 * NANOS_PER_MS, .queue_bytes = 100000};
+    struct link link = make(&config, 1);
+    int packets[10];
+    nanos at = 0;
+    for (int i = 0; i < 10; i++) {
+        CU_ASSERT_EQUAL(link_transit(&link, &packets[i], 1000, 0, &at), LINK_ARRIVES);
+        CU_ASSERT_EQUAL(at, (51 + i) * NANOS_PER_MS);
+        if (i == 5)
+            link_forget(&link);
+    }
+    CU_ASSERT_EQUAL(link.counters.queue_delay_max, 9 * NANOS_PER_MS);
+    nanos now = 2500 * NANOS_PER_US;
+    config.rate_bps /= 10;
+    config.delay = 60 * NANOS_PER_MS;
+    CU_ASSERT_TRUE(link_configure(&link, &config, now, NULL));
+    for (int i = 3; i < 10; i++) {
+        void **packet = link_waiting(&link, (uint32_t)i - 3, &at);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(packet);
+        CU_ASSERT_PTR_EQUAL(*packet, i == 5 ? NULL : &packets[i]);
+        CU_ASSERT_EQUAL(at, (3 + (i - 2) * 10 + 60) * NANOS_PER_MS);
+    }
+    CU_ASSERT_PTR_NULL(link_waiting(&link, 7, &at));
+    CU_ASSERT_EQUAL(link.counters.queue_delay_max, 63 * NANOS_PER_MS);
+    CU_ASSERT_EQUAL(link.counters.queue_delay_sum, (0 + 1 + 2 + 3 + 13 + 23 + 33 + 43 + 53 + 63) * NANOS_PER_MS);
+    /* And back: what would have waited long is soon there. */
+    config.rate_bps *= 100;
+    CU_ASSERT_TRUE(link_configure(&link, &config, 14 * NANOS_PER_MS, NULL));
+    CU_ASSERT_PTR_EQUAL(*link_waiting(&link, 0, &at), NULL);
+    CU_ASSERT_PTR_EQUAL(*link_waiting(&link, 1, &at), &packets[6]);
+    CU_ASSERT_EQUAL(at, (23 + 60) * NANOS_PER_MS + 200 * NANOS_PER_US);
+    CU_ASSERT_EQUAL(link_transit(&link, NULL, 1000, 14 * NANOS_PER_MS, &at), LINK_ARRIVES);
+    CU_ASSERT_EQUAL(at, (23 + 60) * NANOS_PER_MS + 600 * NANOS_PER_US);
+    /* Nothing waits any more. */
+    CU_ASSERT_TRUE(link_configure(&link, &config, 40 * NANOS_PER_MS, NULL));
+    CU_ASSERT_PTR_NULL(link_waiting(&link, 0, &at));
+    link_clear(&link);
+}
+
 static void codel_follows_a_new_rate(void)
 {
     struct link_config config = {.rate_bps = 12000000, .queue_bytes = 100000, .discipline = LINK_CODEL};
@@ -280,7 +322,7 @@ static void codel_follows_a_new_rate(void)
     CU_ASSERT_EQUAL(link_transit(&link, &packets[2], 1500, 0, &at), LINK_QUEUED);
     CU_ASSERT_EQUAL(link_deadline(&link), NANOS_PER_MS);
     config.rate_bps /= 10;
-    CU_ASSERT_TRUE(link_configure(&link, &config, NULL));
+    CU_ASSERT_TRUE(link_configure(&link, &config, 0, NULL));
     struct link_departure departure;
     CU_ASSERT_TRUE(link_depart(&link, NANOS_PER_MS, &departure));
     CU_ASSERT_PTR_EQUAL(departure.packet, &packets[1]);
@@ -289,7 +331,7 @@ static void codel_follows_a_new_rate(void)
     CU_ASSERT_PTR_EQUAL(link_abandon(&link), &packets[2]);
     CU_ASSERT_PTR_NULL(link_abandon(&link));
     config.discipline = LINK_DROP_TAIL;
-    CU_ASSERT_FALSE(link_configure(&link, &config, NULL));
+    CU_ASSERT_FALSE(link_configure(&link, &config, 0, NULL));
     link_clear(&link);
 }
 
@@ -334,5 +376,6 @@ void link_test(void)
           {"the same seed gives the same fates", the_same_seed_gives_the_same_fates},
           {"CoDel leaves a link alone that is not overloaded", codel_leaves_a_link_alone_that_is_not_overloaded},
           {"CoDel brings the sojourn time down", codel_brings_the_sojourn_time_down},
+          {"what waits follows a new rate", what_waits_follows_a_new_rate},
           {"CoDel follows a new rate", codel_follows_a_new_rate}, {"refuses what can't be", refuses_what_cannot_be});
 }
