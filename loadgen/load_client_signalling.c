@@ -36,9 +36,9 @@ static void channel_closed(void *user, struct world_channel *channel, const char
 {
     struct adapter_client *client = user;
     (void)now;
-    world_channel_close(channel);
     client->channel = NULL;
     adapter_fail(client, failure_of_reason(reason, FAILURE_CLOSED), "signalling: %s", reason);
+    world_channel_close(channel); /* last: the reason is the channel's */
 }
 
 bool adapter_connect(struct adapter_client *client, const char *url, struct error *error)

@@ -52,11 +52,11 @@ struct link_counters {
     uint64_t offered_bytes;
     uint64_t delivered; /* sent on the wire and not lost */
     uint64_t delivered_bytes;
+    nanos queue_delay_max; /* between being offered and the first bit leaving, as foreseen at any time */
+    nanos queue_delay_sum; /* of the packets that left the queue, lost ones included */
     uint64_t overflowed;
     uint64_t shed;
     uint64_t lost;
-    nanos queue_delay_max; /* between being offered and the first bit leaving, as foreseen at any time */
-    nanos queue_delay_sum; /* of the packets that left the queue, lost ones included */
 };
 
 /* One direction of a link. Its fields are its own; read `config` and `counters` freely. */

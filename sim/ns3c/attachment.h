@@ -17,8 +17,8 @@ namespace ns3c
 
 class Medium;
 
-/* One direction of a link of our own model. */
-struct Pipe {
+/* One direction of a link of our own model. What each packet touches is together. */
+struct alignas(LINE) Pipe {
     Pipe(ns3c_attachment *attachment, ns3c_direction direction)
         : attachment(attachment), direction(direction), departure(this)
     {
@@ -35,16 +35,18 @@ struct Pipe {
     /* CoDel's queue lets something go. */
     void depart();
     void schedule(Packet *packet, ns3c_nanos at, Stage stage, ns3c_attachment *where);
+    /* It is about to be offered something. */
+    void expect() const { fetch(this, 4 * LINE); }
 
     ns3c_attachment *attachment;
     ns3c_direction direction;
     bool departure_scheduled = false;
-    struct link link = {};
     /* The event scheduled last. What arrives in the same place at the same instant joins it: one event then carries a
      * whole batch. */
     Packet *latest = nullptr;
     Packet *latest_end = nullptr;
     ns3c_nanos latest_at = 0;
+    struct link link = {};
     MemberEvent<Pipe, &Pipe::depart> departure;
 };
 

@@ -63,7 +63,10 @@ void ns3c_host::send(ns3c_attachment *attachment, Packet *packet)
 /* Hands the run of datagrams for one socket that starts the chain to it; returns what is behind. */
 Packet *ns3c_host::receive_udp(Packet *first)
 {
-    ns3c_udp *udp = sockets.find(key_of_socket(first->view.dst));
+    ns3c_udp *udp = recent;
+    if (udp == nullptr || memcmp(&udp->local, &first->view.dst, sizeof udp->local) != 0)
+        udp = sockets.find(key_of_socket(first->view.dst));
+    recent = udp;
     ns3c_datagram batch[BATCH];
     size_t count = 0;
     Packet *end = first;
@@ -155,6 +158,7 @@ ns3c_udp *ns3c_host::open_udp(const ns3c_address &local, ns3c_udp_received recei
 void ns3c_host::close_udp(ns3c_udp *udp)
 {
     sockets.erase(key_of_socket(udp->local));
+    recent = recent == udp ? nullptr : recent;
     (udp->previous != nullptr ? udp->previous->next : first_socket) = udp->next;
     if (udp->next != nullptr)
         udp->next->previous = udp->previous;
@@ -198,6 +202,9 @@ extern "C" size_t ns3c_udp_send(struct ns3c_udp *udp, const struct ns3c_datagram
         Packet *packet = sim->packets.take(udp_packet_len(udp->local.family, datagram.len));
         if (packet == nullptr)
             break;
+        /* What it needs next comes while the packet is built. */
+        udp->attachment->up.expect();
+        sim->core.expect(key_of_ip(datagram.remote));
         packet_build_udp(packet, udp->local, datagram.remote, datagram.data, datagram.len);
         host->send(udp->attachment, packet);
         sent++;

@@ -18,7 +18,7 @@ class TcpStack;
 enum { PORT_FIRST = 49152, PORT_COUNT = 65536 - PORT_FIRST, PORT_TRIES = 1000 };
 } // namespace ns3c
 
-struct ns3c_udp {
+struct alignas(64) ns3c_udp {
     ns3c_host *host;
     ns3c_attachment *attachment; /* that has the address */
     ns3c_address local;
@@ -44,8 +44,12 @@ struct ns3c_host {
     /* Sends a packet built in `packet`, its source one of the host's addresses. */
     void send(ns3c_attachment *attachment, ns3c::Packet *packet);
     void receive(ns3c::Packet *chain);
-    /* It is about to receive this one. */
-    void expect(const ns3c::Packet *packet) const { sockets.expect(ns3c::key_of_socket(packet->view.dst)); }
+    /* It is about to receive something. */
+    void expect() const
+    {
+        if (recent != nullptr)
+            ns3c::fetch(recent, sizeof *recent);
+    }
 
     ns3c_udp *open_udp(const ns3c_address &local, ns3c_udp_received received, void *context, ns3c_error *error);
     void close_udp(ns3c_udp *udp);
@@ -68,7 +72,8 @@ struct ns3c_host {
         return uint64_t{1} << ((key.high ^ key.low) * 0x9e3779b97f4a7c15u >> 58);
     }
 
-    uint64_t own_bits = 0; /* tells at once of most addresses that they aren't its own: each packet asks */
+    ns3c_udp *recent = nullptr; /* the socket that received last */
+    uint64_t own_bits = 0;      /* tells at once of most addresses that they aren't its own: each packet asks */
     ns3c::AddressMap<ns3c_udp> sockets;
     ns3c::AddressMap<ns3c_attachment> own;
 

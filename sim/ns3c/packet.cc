@@ -44,6 +44,7 @@ Packet *PacketPool::take(size_t len)
     Packet *packet = free_[small];
     free_[small] = packet->next;
     packet->next = nullptr;
+    fetch(free_[small], LINE);
     return packet;
 }
 

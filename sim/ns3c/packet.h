@@ -20,6 +20,15 @@ enum { TCP_RST = 4, TCP_SYN = 2, TCP_FIN = 1, TCP_ACK = 16 };
 
 struct Pipe;
 
+enum { LINE = 64 };
+
+/* Has `len` bytes from `from` on brought into the cache: they will be needed soon. */
+inline void fetch(const void *from, size_t len)
+{
+    for (size_t at = 0; at < len; at += LINE)
+        __builtin_prefetch(static_cast<const char *>(from) + at);
+}
+
 /* What a packet does when its time comes. */
 enum class Stage : uint8_t {
     ENTER_DOWN, /* it has crossed the core and is offered to the downlink of `where` */

@@ -9,7 +9,7 @@
 namespace ns3c
 {
 
-enum { BRANCHES = 4, LINE = 64 };
+enum { BRANCHES = 4 };
 /* The last slots of the levels below the top. */
 enum { LEVEL_1 = 4, LEVEL_2 = LEVEL_1 + 16, LEVEL_3 = LEVEL_2 + 64 };
 
@@ -22,18 +22,12 @@ ns3::TypeId Scheduler::GetTypeId()
     return type;
 }
 
-static void fetch(const void *from, int lines)
-{
-    for (int i = 0; i < lines; i++)
-        __builtin_prefetch(static_cast<const char *>(from) + static_cast<ptrdiff_t>(i) * LINE);
-}
-
 /* An event has come to a place near the top, which it reaches a level at a time: first the packet itself, which is the
  * event; then where it goes, which is a link or a host; then the host's table of sockets. */
 static void warm(size_t slot, const ns3::EventImpl *event)
 {
     if (slot > LEVEL_2) {
-        fetch(event, 3);
+        fetch(event, 3 * LINE);
         return;
     }
     if (typeid(*event) != typeid(Packet))
@@ -41,12 +35,14 @@ static void warm(size_t slot, const ns3::EventImpl *event)
     const auto *packet = static_cast<const Packet *>(event);
     const ns3c_attachment *where = packet->where;
     bool to_host = packet->stage == Stage::AT_CHILD;
-    if (slot > LEVEL_1)
-        fetch(to_host ? where : static_cast<const void *>(&where->down), to_host ? 1 : 4);
+    if (slot > LEVEL_1 && to_host)
+        fetch(where, LINE);
+    else if (slot > LEVEL_1)
+        where->down.expect();
     else if (to_host && where->host != nullptr && slot > 0)
-        fetch(where->host, 2);
+        fetch(where->host, 2 * LINE);
     else if (to_host && where->host != nullptr)
-        where->host->expect(packet);
+        where->host->expect();
 }
 
 void Scheduler::put(size_t slot, const Entry &entry)
