@@ -279,9 +279,8 @@ static void join(void *user, nanos now)
     const struct participant_config config = {
         .host = client->host,
         .server = servers[0],
-        /* Calls of a mesh live on without signalling. */
         .meeting_places = servers,
-        .meeting_place_count = mesh ? 0 : server_count,
+        .meeting_place_count = server_count,
         .room = room,
         .name = profile->name,
         .shape = mesh ? CALL_MESH : CALL_SFU,

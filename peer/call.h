@@ -72,6 +72,9 @@ void call_destroy(struct call *call);
 /* An offer, answer or candidate from the other end. False and `error` when it makes no sense. */
 bool call_handle(struct call *call, const struct room_message *message, nanos now, struct error *error);
 
+/* Whether an offer goes on with this call; else the other end has begun another one. */
+bool call_is_continued_by(const struct call *call, const struct room_message *offer);
+
 /* CALL_SFU: a new offer with all there was and so many more sections to receive in. False while ours is unanswered, or
  * when out of memory. */
 bool call_offer_more(struct call *call, uint32_t receive_audio, uint32_t receive_video, nanos now);

@@ -270,10 +270,19 @@ static bool handle_description(struct call *call, const struct room_message *mes
     struct session_description *description = session_description_parse(message->sdp, strlen(message->sdp), error);
     if (description == NULL)
         return false;
+    call->remote_session = description->session_id;
     bool handled = message->type == ROOM_OFFER ? handle_offer(call, description, now, error)
                                                : handle_answer(call, description, now, error);
     session_description_destroy(description);
     return handled;
+}
+
+bool call_is_continued_by(const struct call *call, const struct room_message *offer)
+{
+    struct session_description *description = session_description_parse(offer->sdp, strlen(offer->sdp), NULL);
+    bool same = description == NULL || description->session_id == call->remote_session;
+    session_description_destroy(description);
+    return same;
 }
 
 bool call_handle(struct call *call, const struct room_message *message, nanos now, struct error *error)

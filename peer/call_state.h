@@ -36,6 +36,7 @@ struct call {
     bool gathered;                      /* they are */
     struct call_section *sections;
     size_t section_count;
+    uint64_t remote_session;             /* of the other end's descriptions, in o= */
     uint64_t version;                    /* of our last description, in o= */
     struct own_ssrcs ssrcs[CALL_TRACKS]; /* by enum track_kind */
     struct rng rng;

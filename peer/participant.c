@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <uthash.h>
 
 #include "base/rng.h"
 #include "peer/call_group.h"
@@ -13,6 +14,12 @@ enum { NAME_CAP = 64, REASON_CAP = 160 };
 /* Between two tries to find new paths for calls of a mesh. */
 #define REPAIR_INTERVAL (5 * NANOS_PER_S)
 
+/* Someone else in a mesh, as the server says. */
+struct other {
+    char name[NAME_CAP];
+    UT_hash_handle hh;
+};
+
 struct participant {
     struct participant_config config;
     char room[NAME_CAP];
@@ -20,6 +27,7 @@ struct participant {
     struct world_channel *channel;
     struct room_message joined; /* kept for its ICE servers */
     bool is_joined;
+    struct other *others; /* hash table by name, of a mesh; those whom we knew while we are out */
     struct call_group *calls;
     uint64_t calls_made;               /* each gets a seed of its own */
     struct connection_statistics past; /* of ended calls */
@@ -27,9 +35,11 @@ struct participant {
     nanos repair_at;                   /* a call has failed */
     nanos rejoin_at;                   /* somewhere: see rejoin */
     nanos give_up_at;                  /* unless the server has let us in */
+    nanos scout_at;                    /* for a server that the room should be at, or until it has answered */
     struct rejoin rejoin;
-    char trouble[REASON_CAP]; /* why we are out */
-    bool has_left;            /* said goodbye */
+    struct world_channel *scout; /* to that server */
+    char trouble[REASON_CAP];    /* why we are out */
+    bool has_left;               /* said goodbye */
 };
 
 const char *participant_name(const struct participant *p) { return p->name; }
@@ -80,15 +90,58 @@ static void send_message(struct participant *p, const struct room_message *messa
     free(text);
 }
 
-static void call_says(void *user, struct call *call, const struct room_message *message)
-{
-    (void)call;
-    send_message(user, message);
-}
-
 static void set_timer(struct participant *p)
 {
-    world_timer_set(p->timer, nanos_min(p->repair_at, nanos_min(p->rejoin_at, p->give_up_at)));
+    nanos repair_or_scout = nanos_min(p->repair_at, p->scout_at);
+    world_timer_set(p->timer, nanos_min(repair_or_scout, nanos_min(p->rejoin_at, p->give_up_at)));
+}
+
+/* --- who is there ----------------------------------------------------------------------------------------------------------- */
+
+static bool is_there(const struct participant *p, const char *name)
+{
+    struct other *other;
+    HASH_FIND_STR(p->others, name, other);
+    return other != NULL;
+}
+
+static void note_other(struct participant *p, const char *name)
+{
+    struct other *other = is_there(p, name) ? NULL : calloc(1, sizeof *other);
+    if (other == NULL)
+        return;
+    snprintf(other->name, sizeof other->name, "%s", name);
+    HASH_ADD_STR(p->others, name, other);
+}
+
+static void forget_other(struct participant *p, const char *name)
+{
+    struct other *other;
+    HASH_FIND_STR(p->others, name, other);
+    if (other != NULL)
+        HASH_DEL(p->others, other);
+    free(other);
+}
+
+static void forget_others(struct participant *p)
+{
+    while (p->others != NULL)
+        forget_other(p, p->others->name);
+}
+
+static void call_says(void *user, struct call *call, const struct room_message *message)
+{
+    struct participant *p = user;
+    /* While either is out nobody would hear it. What was not agreed on then is begun anew. */
+    if (p->is_joined && (p->config.shape == CALL_SFU || is_there(p, call_remote_name(call))))
+        send_message(p, message);
+}
+
+/* --- how calls are ---------------------------------------------------------------------------------------------------------- */
+
+static bool stands(struct call *call)
+{
+    return transport_state(connection_transport(call_connection(call))) == TRANSPORT_CONNECTED;
 }
 
 /* It stood, and has failed. */
@@ -98,13 +151,20 @@ static bool has_broken(struct call *call)
     return transport_state(transport) == TRANSPORT_FAILED && transport_times(transport).dtls_connected != NANOS_NEVER;
 }
 
+/* Nobody is there any more to mend it with. */
+static bool is_over(const struct participant *p, struct call *call)
+{
+    return p->config.shape == CALL_MESH && p->is_joined && !is_there(p, call_remote_name(call)) && !stands(call);
+}
+
 static void call_state(void *user, struct call *call, enum transport_state state, const char *reason, nanos now)
 {
     struct participant *p = user;
     if (p->config.callbacks->call_state != NULL)
         p->config.callbacks->call_state(p->config.user, p, call, state, reason, now);
     /* Later, since the call is in the middle of something. */
-    if (has_broken(call) && !p->has_left && (p->config.shape == CALL_MESH || p->rejoin.count > 0)) {
+    bool to_mend = has_broken(call) && (p->config.shape == CALL_MESH || p->rejoin.count > 0);
+    if (!p->has_left && (to_mend || is_over(p, call))) {
         p->repair_at = nanos_min(p->repair_at, now);
         set_timer(p);
     }
@@ -213,6 +273,22 @@ static void end_call(struct participant *p, struct call *call, nanos now)
 
 /* --- signalling ------------------------------------------------------------------------------------------------------------ */
 
+/* In a mesh: who comes makes the offers, but calls of before that still stand go on. */
+static void call_others(struct participant *p, nanos now)
+{
+    for (size_t i = 0; i < p->joined.peer_count; i++)
+        note_other(p, p->joined.peers[i]);
+    for (size_t i = 0; i < p->joined.peer_count; i++) {
+        struct call *call = call_with(p, p->joined.peers[i]);
+        if (call != NULL && stands(call))
+            continue;
+        if (call != NULL)
+            end_call(p, call, now);
+        start_call(p, p->joined.peers[i], true, now);
+    }
+    p->repair_at = now; /* those who have left meanwhile */
+}
+
 static void on_joined(struct participant *p, struct room_message *message, nanos now)
 {
     room_message_clear(&p->joined);
@@ -220,54 +296,83 @@ static void on_joined(struct participant *p, struct room_message *message, nanos
     memset(message, 0, sizeof *message); /* ours now */
     p->is_joined = true;
     p->give_up_at = NANOS_NEVER;
+    p->scout_at = rejoin_is_away(&p->rejoin) ? now + rejoin_scout_delay(&p->rejoin) : NANOS_NEVER;
     p->trouble[0] = '\0';
     rejoin_done(&p->rejoin);
-    set_timer(p);
     if (p->calls_made == 0)
         call_group_talk(p->calls, now);
     if (p->config.callbacks->joined != NULL)
         p->config.callbacks->joined(p->config.user, p, now);
     if (p->config.shape == CALL_SFU)
         start_call(p, "", true, now);
-    for (size_t i = 0; p->config.shape == CALL_MESH && i < p->joined.peer_count; i++)
-        start_call(p, p->joined.peers[i], true, now);
+    else
+        call_others(p, now);
+    set_timer(p);
 }
 
 static void hear(struct participant *p, const struct room_message *message, nanos now)
 {
-    bool about_room = message->type == ROOM_PEER_JOINED || message->type == ROOM_PEER_LEFT ||
-                      message->type == ROOM_MUTE || message->type == ROOM_SPEAKER;
-    struct call *call = message->type == ROOM_PEER_LEFT ? call_with(p, message->peer) : NULL;
-    if (call != NULL && p->config.shape == CALL_MESH)
-        end_call(p, call, now);
+    bool joined = message->type == ROOM_PEER_JOINED;
+    bool left = message->type == ROOM_PEER_LEFT;
+    bool about_room = joined || left || message->type == ROOM_MUTE || message->type == ROOM_SPEAKER;
+    bool mesh = p->config.shape == CALL_MESH;
+    if (mesh && joined)
+        note_other(p, message->peer);
+    if (mesh && left) {
+        /* It may have lost the server alone: a call that stands goes on until it is silent, or says goodbye. */
+        forget_other(p, message->peer);
+        struct call *call = call_with(p, message->peer);
+        if (call != NULL && is_over(p, call))
+            end_call(p, call, now);
+    }
+    if (left && rejoin_is_away(&p->rejoin) && p->scout == NULL && p->is_joined) {
+        p->scout_at = nanos_min(p->scout_at, now); /* perhaps to where we should be */
+        set_timer(p);
+    }
     if (about_room && p->config.callbacks->told != NULL)
         p->config.callbacks->told(p->config.user, p, message, now);
 }
 
-/* Out of the room: everything goes, and if there is another place to meet, that is tried in a while. */
-static void lose(struct participant *p, const char *reason, nanos now)
+static void call_back(struct participant *p)
 {
-    if (p->channel != NULL)
-        world_channel_close(p->channel);
-    p->channel = NULL;
-    if (p->has_left)
-        return;
-    if (p->rejoin.count == 0) {
-        fail(p, reason, now);
-        return;
-    }
-    if (p->is_joined && p->config.callbacks->lost != NULL)
-        p->config.callbacks->lost(p->config.user, p, reason, now);
+    if (p->scout != NULL)
+        world_channel_close(p->scout);
+    p->scout = NULL;
+    p->scout_at = NANOS_NEVER;
+}
+
+/* Out of the room. With an SFU everything goes; the calls of a mesh go on, as nobody else is in them. */
+static void drop_out(struct participant *p, const char *reason, nanos now)
+{
     struct call *call;
-    while ((call = call_group_at(p->calls, 0)) != NULL) {
+    bool mesh = p->config.shape == CALL_MESH;
+    if (p->is_joined && !mesh && p->config.callbacks->lost != NULL)
+        p->config.callbacks->lost(p->config.user, p, reason, now);
+    while (!mesh && (call = call_group_at(p->calls, 0)) != NULL) {
         call_close(call, now); /* its allocation on a TURN server is not to stay */
         end_call(p, call, now);
     }
-    p->repair_at = p->give_up_at = NANOS_NEVER;
-    p->rejoin_at = now + rejoin_delay(&p->rejoin);
+    forget_others(p);
     snprintf(p->trouble, sizeof p->trouble, "%s", reason);
+    p->repair_at = p->give_up_at = NANOS_NEVER;
     p->is_joined = false;
-    set_timer(p);
+}
+
+/* ... and if there is another place to meet, that is tried in a while. */
+static void lose(struct participant *p, const char *reason, nanos now)
+{
+    struct world_channel *channel = p->channel;
+    p->channel = NULL;
+    call_back(p);
+    if (!p->has_left && p->rejoin.count == 0) {
+        fail(p, reason, now);
+    } else if (!p->has_left) {
+        drop_out(p, reason, now);
+        p->rejoin_at = now + rejoin_delay(&p->rejoin);
+        set_timer(p);
+    }
+    if (channel != NULL)
+        world_channel_close(channel); /* last: the reason may be the channel's */
 }
 
 /* The first time that is for good. Later the server may still take us for the one whom it has lost. */
@@ -284,7 +389,12 @@ static void for_a_call(struct participant *p, const struct room_message *message
     struct error error;
     const char *remote_name = message->from != NULL ? message->from : "";
     struct call *call = call_with(p, remote_name);
-    if (call == NULL && message->type == ROOM_OFFER && p->config.shape == CALL_MESH)
+    bool mesh_offer = message->type == ROOM_OFFER && p->config.shape == CALL_MESH;
+    if (call != NULL && mesh_offer && !call_is_continued_by(call, message)) {
+        end_call(p, call, now);
+        call = NULL;
+    }
+    if (call == NULL && mesh_offer)
         call = start_call(p, remote_name, false, now);
     if (call == NULL)
         return; /* someone who has left meanwhile */
@@ -333,6 +443,46 @@ static void closed(void *user, struct world_channel *channel, const char *reason
 
 static const struct world_channel_callbacks channel_callbacks = {opened, received, closed};
 
+/* --- back to where the room should be ------------------------------------------------------------------------------------- */
+
+static void scout_opened(void *user, struct world_channel *channel, nanos now)
+{
+    struct participant *p = user;
+    struct world_channel *old = p->channel;
+    p->scout = NULL;
+    call_back(p);
+    rejoin_return(&p->rejoin);
+    drop_out(p, "a server of before is back", now);
+    p->channel = channel;
+    p->give_up_at = now + rejoin_patience(&p->rejoin);
+    set_timer(p);
+    world_channel_adopt(channel, &channel_callbacks, p);
+    if (old != NULL)
+        world_channel_close(old);
+    opened(p, channel, now);
+}
+
+static void scout_closed(void *user, struct world_channel *channel, const char *reason, nanos now)
+{
+    struct participant *p = user;
+    (void)channel, (void)reason;
+    call_back(p);
+    p->scout_at = now + rejoin_scout_delay(&p->rejoin);
+    set_timer(p);
+}
+
+/* It is time to look for that server, or it hasn't answered. */
+static void scout(struct participant *p, nanos now)
+{
+    static const struct world_channel_callbacks callbacks = {.opened = scout_opened, .closed = scout_closed};
+    struct error error;
+    bool silent = p->scout != NULL;
+    call_back(p);
+    if (!silent)
+        p->scout = world_channel_connect(p->config.host, rejoin_scout(&p->rejoin), &callbacks, p, &error);
+    p->scout_at = now + (p->scout != NULL ? rejoin_patience(&p->rejoin) : rejoin_scout_delay(&p->rejoin));
+}
+
 /* --- what is due -------------------------------------------------------------------------------------------------------- */
 
 static void rejoin(struct participant *p, nanos now)
@@ -355,7 +505,12 @@ static void repair(struct participant *p, nanos now)
         return;
     }
     struct call *call;
-    for (size_t i = 0; (call = call_group_at(p->calls, i)) != NULL; i++) {
+    for (size_t i = 0; p->is_joined && (call = call_group_at(p->calls, i)) != NULL;) {
+        if (is_over(p, call)) {
+            end_call(p, call, now);
+            continue;
+        }
+        i++;
         if (!has_broken(call))
             continue;
         p->repair_at = now + REPAIR_INTERVAL;
@@ -373,6 +528,8 @@ static void timer_fired(void *user, nanos now)
         lose(p, "the server doesn't answer", now);
     if (p->rejoin_at <= now)
         rejoin(p, now);
+    if (p->scout_at <= now)
+        scout(p, now);
     set_timer(p);
 }
 
@@ -392,7 +549,7 @@ struct participant *participant_create(const struct participant_config *config, 
     const struct call_group_config calls = {
         .host = config->host, .plan = &p->config.plan, .conversation = config->conversation, .number = config->number};
     rejoin_init(&p->rejoin, config->meeting_places, config->meeting_place_count, config->seed);
-    p->repair_at = p->rejoin_at = p->give_up_at = NANOS_NEVER;
+    p->repair_at = p->rejoin_at = p->give_up_at = p->scout_at = NANOS_NEVER;
     p->calls = call_group_create(&calls, error);
     p->timer = p->calls != NULL ? world_timer_open(config->host, timer_fired, p) : NULL;
     const struct address *server = p->rejoin.count > 0 ? rejoin_server(&p->rejoin) : &config->server;
@@ -410,6 +567,8 @@ void participant_destroy(struct participant *p)
     if (p == NULL)
         return;
     call_group_destroy(p->calls);
+    call_back(p);
+    forget_others(p);
     if (p->channel != NULL)
         world_channel_close(p->channel);
     if (p->timer != NULL)

@@ -27,8 +27,8 @@ struct participant_callbacks {
     void (*data)(void *user, struct participant *participant, const struct data_report *report, nanos now);
     /* Of the room: `peer-joined`, `peer-left`, `mute` or `speaker`. */
     void (*told)(void *user, struct participant *participant, const struct room_message *message, nanos now);
-    /* The server is gone, or the way to it, and with them all calls, which are still there in this callback; it looks for
-     * another, and will be `joined` again. */
+    /* CALL_SFU: the server is gone, or the way to it, or one before it is back, and with it all calls, which are still there
+     * in this callback; it looks for another, and will be `joined` again. In a mesh calls go on. */
     void (*lost)(void *user, struct participant *participant, const char *reason, nanos now);
     /* It can't go on: refused, or the signalling broke. */
     void (*failed)(void *user, struct participant *participant, const char *reason, nanos now);
@@ -37,7 +37,8 @@ struct participant_callbacks {
 struct participant_config {
     struct world_host *host;
     struct address server; /* of signalling */
-    /* Where the room meets when that is gone, `server` itself first; copied. None: nowhere, the participant fails. */
+    /* Where the room meets when that is gone, `server` itself first, the same for everyone; copied. None: nowhere, the
+     * participant fails. */
     const struct address *meeting_places;
     size_t meeting_place_count;
     const char *room;

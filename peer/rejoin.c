@@ -20,17 +20,39 @@ static nanos backed_off(const struct rejoin *rejoin, nanos first, nanos most)
     return nanos_min(time, most);
 }
 
+/* By up to a half more or less. */
+static nanos spread(struct rejoin *rejoin, nanos delay)
+{
+    return delay / 2 + (nanos)rng_below(&rejoin->rng, (uint64_t)delay);
+}
+
 nanos rejoin_delay(struct rejoin *rejoin)
 {
-    nanos delay = backed_off(rejoin, NANOS_PER_S / 2, 8 * NANOS_PER_S);
-    return delay / 2 + (nanos)rng_below(&rejoin->rng, (uint64_t)delay);
+    return spread(rejoin, backed_off(rejoin, NANOS_PER_S / 2, 8 * NANOS_PER_S));
 }
 
 nanos rejoin_patience(const struct rejoin *rejoin) { return backed_off(rejoin, 3 * NANOS_PER_S, 24 * NANOS_PER_S); }
 
 const struct address *rejoin_server(struct rejoin *rejoin)
 {
-    return &rejoin->servers[rejoin->attempts++ % rejoin->count];
+    rejoin->at = rejoin->attempts++ % rejoin->count;
+    return &rejoin->servers[rejoin->at];
 }
 
 void rejoin_done(struct rejoin *rejoin) { rejoin->attempts = 0; }
+
+bool rejoin_is_away(const struct rejoin *rejoin) { return rejoin->at > 0; }
+
+nanos rejoin_scout_delay(struct rejoin *rejoin) { return spread(rejoin, 10 * NANOS_PER_S); }
+
+const struct address *rejoin_scout(struct rejoin *rejoin)
+{
+    rejoin->scouted = (rejoin->scouted + 1) % rejoin->at;
+    return &rejoin->servers[rejoin->scouted];
+}
+
+void rejoin_return(struct rejoin *rejoin)
+{
+    rejoin->at = rejoin->scouted;
+    rejoin->attempts = (uint32_t)rejoin->at + 1;
+}

@@ -1,9 +1,11 @@
 /* Where and when somebody goes who has lost the server: one after the other of a list that everyone in the room has in
  * the same order, its own server first, which may only have been out of reach. So whoever is left of a room meets again
- * at the first server that answers. */
+ * at the first server that answers. Whoever is at a later one looks now and then whether one before it is back, lest the
+ * room stays split. */
 #ifndef CONFAB_PEER_REJOIN_H
 #define CONFAB_PEER_REJOIN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,6 +19,8 @@ struct rejoin {
     struct address servers[REJOIN_SERVERS_MAX];
     size_t count; /* 0: nowhere to go */
     uint32_t attempts;
+    size_t at;      /* the server tried last */
+    size_t scouted; /* the server looked for last */
     struct rng rng;
 };
 
@@ -36,5 +40,14 @@ const struct address *rejoin_server(struct rejoin *rejoin);
 
 /* It let us in: the next time begins with the first server again. */
 void rejoin_done(struct rejoin *rejoin);
+
+/* Whether there are servers before the one where we are. */
+bool rejoin_is_away(const struct rejoin *rejoin);
+/* How long to wait before looking for one of them: 10 s, by up to a half more or less. */
+nanos rejoin_scout_delay(struct rejoin *rejoin);
+/* The one to look for now, each in turn. */
+const struct address *rejoin_scout(struct rejoin *rejoin);
+/* It is there: the next time begins with it, and it is where we are. */
+void rejoin_return(struct rejoin *rejoin);
 
 #endif
