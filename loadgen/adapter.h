@@ -76,6 +76,9 @@ struct adapter {
     /* The WebSocket (adapter_connect) is open; a message came by it. NULL when there is none. */
     void (*opened)(struct adapter_session *session, nanos now);
     void (*message)(struct adapter_session *session, const char *text, size_t len, nanos now);
+    /* It was refused, or has ended, for that reason. True: the adapter finds out more, and then calls adapter_fail. May be
+     * NULL: the client fails at once. */
+    bool (*closed)(struct adapter_session *session, const char *reason, nanos now);
     /* Our description for the server: an offer or an answer. */
     void (*described)(struct adapter_session *session, struct call *call, bool offer, const char *sdp, nanos now);
     /* A candidate of ours as "candidate:…", or NULL: there are no more. Only of calls that trickle; may be NULL. */

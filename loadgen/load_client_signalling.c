@@ -35,9 +35,9 @@ static void channel_received(void *user, struct world_channel *channel, const ch
 static void channel_closed(void *user, struct world_channel *channel, const char *reason, nanos now)
 {
     struct adapter_client *client = user;
-    (void)now;
     client->channel = NULL;
-    adapter_fail(client, failure_of_reason(reason, FAILURE_CLOSED), "signalling: %s", reason);
+    if (client->failing || client->adapter->closed == NULL || !client->adapter->closed(client->session, reason, now))
+        adapter_fail(client, failure_of_reason(reason, FAILURE_CLOSED), "signalling: %s", reason);
     world_channel_close(channel); /* last: the reason is the channel's */
 }
 

@@ -276,10 +276,23 @@ static void start_data(struct call *call, const struct session_media *remote, na
 
 /* --- all of it ----------------------------------------------------------------------------------------------------------------- */
 
+/* Packets may overtake the answer that says which section their SSRC belongs to, and then they were taken for a section
+ * that had none yet. What is said is right: such a track begins anew. */
+static void remove_mistaken_tracks(struct call *call, const struct session_description *remote, nanos now)
+{
+    for (size_t i = 0; i < remote->media_count; i++) {
+        const struct session_media *theirs = &remote->media[i];
+        struct remote_track *track = theirs->ssrc_count > 0 ? track_of_mid(call, theirs->mid) : NULL;
+        if (track != NULL && track->stream->config.ssrc != theirs->ssrcs[0].ssrc)
+            remove_track(call, track, now);
+    }
+}
+
 void call_apply_media(struct call *call, const struct session_description *local,
                       const struct session_description *remote, const struct session_description *answer, nanos now)
 {
     struct rtp_extension_map map = {0};
+    remove_mistaken_tracks(call, remote, now);
     for (size_t i = 0; i < answer->media_count && i < local->media_count && i < remote->media_count; i++) {
         const struct session_media *ours = &local->media[i];
         const struct session_media *theirs = &remote->media[i];

@@ -107,6 +107,7 @@ struct adapter_session {
     size_t video_count;
     uint32_t more_audio, more_video; /* sections to receive in that the next offer gets */
     int64_t offers;
+    size_t room_limit;
     bool sends, joined, signalled;
     bool offering; /* ours is unanswered */
     bool wanted;   /* another is */
@@ -358,18 +359,24 @@ static bool check(const struct load_target *target, struct error *error)
                      "LiveKit wants ?api_key=…&api_secret=… in the URL (or one token, for one client)");
 }
 
-/* Lets the client into its room; the clock is read because the server compares it with its own. */
-static bool make_token(const struct adapter_client *client, char token[JSON_WEB_TOKEN_CAP])
+/* With that grant, for our room; the clock is read because the server compares it with its own. Takes the reference. */
+static bool make_token(const struct adapter_client *client, json_t *grant, char token[JSON_WEB_TOKEN_CAP])
 {
     char key[KEY_CAP], secret[KEY_CAP];
     const struct web_url *url = &adapter_target(client)->url;
     web_url_query(url, "api_key", key, sizeof key);
     web_url_query(url, "api_secret", secret, sizeof secret);
     return json_web_token_sign(token,
-                               json_pack("{ss ss sI s{sb ss sb sb}}", "iss", key, "sub", adapter_name(client), "exp",
-                                         (json_int_t)time(NULL) + TOKEN_LIFE_S, "video", "roomJoin", true, "room",
-                                         adapter_room(client), "canPublish", true, "canSubscribe", true),
+                               json_pack("{ss ss sI so}", "iss", key, "sub", adapter_name(client), "exp",
+                                         (json_int_t)time(NULL) + TOKEN_LIFE_S, "video", grant),
                                secret);
+}
+
+/* Lets the client into its room. */
+static json_t *grant_to_join(const struct adapter_client *client)
+{
+    return json_pack("{sb ss sb sb}", "roomJoin", true, "room", adapter_room(client), "canPublish", true,
+                     "canSubscribe", true);
 }
 
 static bool make_url(const struct adapter_client *client, char text[WEB_URL_CAP], struct error *error)
@@ -377,7 +384,7 @@ static bool make_url(const struct adapter_client *client, char text[WEB_URL_CAP]
     struct web_url url = adapter_target(client)->url;
     char token[JSON_WEB_TOKEN_CAP], request[2 * sizeof join_request];
     const char *given = adapter_token(client);
-    if (given == NULL && !make_token(client, token))
+    if (given == NULL && !make_token(client, grant_to_join(client), token))
         return error_set(error, ERROR_USAGE, "the names of rooms and participants are too long for a token");
     base64url_write(request, sizeof request, join_request, sizeof join_request);
     size_t len = strcspn(url.path, "?");
@@ -420,6 +427,72 @@ static struct adapter_session *create(struct adapter_client *client, struct erro
         return session;
     destroy(session);
     return NULL;
+}
+
+/* Asks LiveKit's RoomService, by Twirp. Takes the references. */
+static bool ask_service(struct adapter_session *session, const char *method, json_t *grant, json_t *body,
+                        adapter_answered answered)
+{
+    char url[WEB_URL_CAP], token[JSON_WEB_TOKEN_CAP], bearer[JSON_WEB_TOKEN_CAP + 8];
+    struct web_url service = adapter_target(session->client)->url;
+    char *text = json_dumps(body, JSON_COMPACT);
+    bool asks = make_token(session->client, grant, token) && text != NULL;
+    service.websocket = false;
+    snprintf(service.path, sizeof service.path, "/twirp/livekit.RoomService/%s", method);
+    snprintf(bearer, sizeof bearer, "Bearer %s", token);
+    if (asks)
+        adapter_http(session->client,
+                     &(struct http_fetch_request){.method = HTTP_POST,
+                                                  .url = web_url_format(&service, url),
+                                                  .headers = {{"Authorization", bearer}},
+                                                  .header_count = 1,
+                                                  .content_type = "application/json",
+                                                  .body = text,
+                                                  .body_len = strlen(text)},
+                     true, answered);
+    free(text);
+    json_decref(body);
+    return asks;
+}
+
+static const char refused_unsaid[] = "signalling: status 500";
+
+static void participants_listed(struct adapter_session *session, const struct http_fetch_response *response, nanos now)
+{
+    json_t *list = response->status == HTTP_OK ? json_loadb(response->body, response->body_len, 0, NULL) : NULL;
+    size_t count = json_array_size(json_object_get(list, "participants"));
+    (void)now;
+    if (count >= session->room_limit)
+        adapter_fail(session->client, FAILURE_FULL, "status 500, and the room has its %zu participants",
+                     session->room_limit);
+    else
+        adapter_fail(session->client, FAILURE_SERVER, "%s", refused_unsaid);
+    json_decref(list);
+}
+
+static void rooms_listed(struct adapter_session *session, const struct http_fetch_response *response, nanos now)
+{
+    json_t *list = response->status == HTTP_OK ? json_loadb(response->body, response->body_len, 0, NULL) : NULL;
+    const json_t *room = json_array_get(json_object_get(list, "rooms"), 0);
+    json_int_t limit = json_integer_value(json_object_get(room, "max_participants"));
+    const char *name = adapter_room(session->client);
+    (void)now;
+    session->room_limit = limit > 0 ? (size_t)limit : SIZE_MAX;
+    /* Its own count of participants, in the same answer, comes seconds late. */
+    if (limit <= 0 || !ask_service(session, "ListParticipants", json_pack("{sb ss}", "roomAdmin", true, "room", name),
+                                   json_pack("{ss}", "room", name), participants_listed))
+        adapter_fail(session->client, FAILURE_SERVER, "%s", refused_unsaid);
+    json_decref(list);
+}
+
+/* LiveKit refuses participants who are too many in the words by which it says that something is wrong with it ("connection
+ * closed by media"), so we look whether the room is full. */
+static bool closed(struct adapter_session *session, const char *reason, nanos now)
+{
+    (void)now;
+    return !session->joined && strstr(reason, "status 500") != NULL && adapter_token(session->client) == NULL &&
+           ask_service(session, "ListRooms", json_pack("{sb}", "roomList", true),
+                       json_pack("{s[s]}", "names", adapter_room(session->client)), rooms_listed);
 }
 
 /* The server answers in JSON from now on. */
@@ -472,6 +545,7 @@ const struct adapter adapter_livekit = {
     .create = create,
     .opened = opened,
     .message = message,
+    .closed = closed,
     .described = described,
     .candidate = candidate,
     .layout = layout,
@@ -492,6 +566,7 @@ const struct adapter adapter_openvidu = {
     .create = create,
     .opened = opened,
     .message = message,
+    .closed = closed,
     .described = described,
     .candidate = candidate,
     .layout = layout,

@@ -112,7 +112,9 @@ static void send_tracks(struct adapter_session *session, struct call *call, cons
 {
     struct error error;
     struct session_description *offer = session_description_parse(sdp, strlen(sdp), &error);
-    char *answer = offer != NULL ? translation_answer(offer, &session->sending.remote) : NULL;
+    struct session_description *theirs = offer != NULL ? translation_answer(offer, &session->sending.remote) : NULL;
+    char *answer = theirs != NULL ? session_description_write(theirs) : NULL;
+    session_description_destroy(theirs);
     if (answer == NULL) {
         adapter_fail(session->client, FAILURE_LOCAL, "our offer could not be translated");
     } else if (adapter_take_description(session->client, call, false, answer)) {
@@ -146,17 +148,11 @@ static bool add_section(struct session_description *offer, const struct consumer
     if (media == NULL || !translation_read_codecs(media, json_object_get(parameters, "codecs"), &translation_ortc))
         return false;
     translation_read_extensions(media, json_object_get(parameters, "headerExtensions"));
-    session_stream_id(media->stream_id, peer != NULL ? peer : "");
-    session_stream_id(media->track_id, consumer->id);
-    struct session_ssrc *ssrc = consumer->closed ? NULL : session_add_ssrc(media);
-    if (ssrc == NULL)
-        return consumer->closed;
-    const json_t *rtx = json_object_get(json_object_get(encoding, "rtx"), "ssrc");
-    ssrc->ssrc = (uint32_t)json_integer_value(json_object_get(encoding, "ssrc"));
-    ssrc->has_retransmission = rtx != NULL;
-    ssrc->retransmission = (uint32_t)json_integer_value(rtx);
-    snprintf(ssrc->cname, sizeof ssrc->cname, "%.60s", cname != NULL ? cname : "");
-    return true;
+    if (consumer->closed)
+        return true;
+    return translation_add_stream(
+        media, peer, consumer->id, (uint32_t)json_integer_value(json_object_get(encoding, "ssrc")),
+        (uint32_t)json_integer_value(json_object_get(json_object_get(encoding, "rtx"), "ssrc")), cname);
 }
 
 /* The server's offer of all consumers there are. */
@@ -271,12 +267,10 @@ static bool take_transport(struct transport *transport, const json_t *data)
     const char *password = json_string_value(json_object_get(ice, "password"));
     struct session_transport *remote = &transport->remote;
     size_t i;
-    if (id == NULL || strlen(id) >= ID_CAP || ufrag == NULL || strlen(ufrag) >= sizeof remote->ufrag ||
-        password == NULL || strlen(password) >= sizeof remote->password || transport->id[0] != '\0')
+    if (id == NULL || strlen(id) >= ID_CAP || transport->id[0] != '\0' ||
+        !translation_read_credentials(remote, ufrag, password))
         return false;
     memcpy(transport->id, id, strlen(id) + 1);
-    memcpy(remote->ufrag, ufrag, strlen(ufrag) + 1);
-    memcpy(remote->password, password, strlen(password) + 1);
     remote->ice_lite = json_is_true(json_object_get(ice, "iceLite"));
     remote->setup = SESSION_SETUP_PASSIVE;
     remote->end_of_candidates = true;
@@ -384,6 +378,7 @@ static struct adapter_session *create(struct adapter_client *client, struct erro
         return NULL;
     }
     session->client = client;
+    url.websocket = true;
     size_t len = strcspn(url.path, "?");
     int wrote = snprintf(url.path + len, sizeof url.path - len, "?roomId=%s&peerId=%s", adapter_room(client),
                          adapter_name(client));
@@ -424,10 +419,10 @@ static void leave(struct adapter_session *session, nanos now)
 
 const struct adapter adapter_mediasoup = {
     .scheme = "mediasoup",
-    .form = "mediasoup+ws(s)://HOST:4443/",
-    .summary = "mediasoup-demo",
+    .form = "mediasoup+https://HOST:4443/ (or +wss)",
+    .summary = "mediasoup-demo, as its browsers do: protoo over WebSocket",
+    .http = true,
     .websocket = true,
-    .unverified = true,
     .pattern = ADAPTER_ROOM,
     .subprotocol = "protoo",
     .create = create,

@@ -86,16 +86,24 @@ void translation_fingerprint(const struct session_transport *transport, char has
     snprintf(value, FINGERPRINT_TEXT_CAP, "%s", text[len] == ' ' ? text + len + 1 : "");
 }
 
-char *translation_answer(const struct session_description *offer, const struct session_transport *theirs)
+bool translation_read_credentials(struct session_transport *transport, const char *ufrag, const char *password)
+{
+    if (ufrag == NULL || strlen(ufrag) >= sizeof transport->ufrag || password == NULL ||
+        strlen(password) >= sizeof transport->password)
+        return false;
+    memcpy(transport->ufrag, ufrag, strlen(ufrag) + 1);
+    memcpy(transport->password, password, strlen(password) + 1);
+    return true;
+}
+
+struct session_description *translation_answer(const struct session_description *offer,
+                                               const struct session_transport *theirs)
 {
     struct error error;
     struct session_capabilities capabilities = session_capabilities_default();
     capabilities.transport = theirs;
     capabilities.session_id = offer->session_id;
-    struct session_description *answer = session_answer(offer, &capabilities, &error);
-    char *sdp = answer != NULL ? session_description_write(answer) : NULL;
-    session_description_destroy(answer);
-    return sdp;
+    return session_answer(offer, &capabilities, &error);
 }
 
 /* --- streams ------------------------------------------------------------------------------------------------------------------- */
@@ -179,6 +187,21 @@ json_t *translation_extensions(const struct session_media *media, const json_t *
             json_array_append_new(extensions, json_pack("{ss si}", "uri", extension->uri, "id", (int)extension->id));
     }
     return extensions;
+}
+
+bool translation_add_stream(struct session_media *media, const char *peer, const char *track, uint32_t ssrc,
+                            uint32_t rtx, const char *cname)
+{
+    session_stream_id(media->stream_id, peer != NULL ? peer : "");
+    session_stream_id(media->track_id, track != NULL ? track : "");
+    struct session_ssrc *stream = session_add_ssrc(media);
+    if (stream == NULL)
+        return false;
+    stream->ssrc = ssrc;
+    stream->has_retransmission = rtx != 0;
+    stream->retransmission = rtx;
+    snprintf(stream->cname, sizeof stream->cname, "%.60s", cname != NULL ? cname : "");
+    return true;
 }
 
 static void read_parameters(struct session_codec *codec, const json_t *parameters)

@@ -29,9 +29,13 @@ void translation_add_fingerprint(struct session_transport *transport, const char
 /* Our first fingerprint in two parts; `value` has FINGERPRINT_TEXT_CAP bytes. */
 void translation_fingerprint(const struct session_transport *transport, char hash[16], char *value);
 
-/* The answer of a server with that transport which takes all that our offer has: what it received is SDP, to be freed.
- * NULL when the offer makes no sense or memory is short. */
-char *translation_answer(const struct session_description *offer, const struct session_transport *theirs);
+/* False when one is missing (NULL) or too long. */
+bool translation_read_credentials(struct session_transport *transport, const char *ufrag, const char *password);
+
+/* The answer of a server with that transport which takes all that our offer has; what it sends is the caller's to add.
+ * NULL when memory is short. */
+struct session_description *translation_answer(const struct session_description *offer,
+                                               const struct session_transport *theirs);
 
 /* --- streams ------------------------------------------------------------------------------------------------------------------- */
 
@@ -40,6 +44,10 @@ json_t *translation_codecs(const struct session_media *media, const struct trans
 /* A section's header extensions, [{uri, id}], those alone that `known` (the server's own list of {uri}) has; NULL: all
  * that we know. */
 json_t *translation_extensions(const struct session_media *media, const json_t *known);
+
+/* Says in a section that this is sent in it: `rtx` 0: without retransmission. Texts may be NULL. */
+bool translation_add_stream(struct session_media *media, const char *peer, const char *track, uint32_t ssrc,
+                            uint32_t rtx, const char *cname);
 
 /* The reverse: adds them to a section. False when there is a codec without name, number or clock rate. */
 bool translation_read_codecs(struct session_media *media, const json_t *codecs, const struct translation_words *words);

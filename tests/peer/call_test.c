@@ -172,6 +172,36 @@ static void a_restart_goes_on_with_the_same_streams(void)
     end(&talk);
 }
 
+static uint32_t received_ssrc(const struct talk *talk, const char *mid)
+{
+    for (const struct remote_track *track = call_tracks(talk->call); track != NULL; track = track->next) {
+        if (strcmp(track->mid, mid) == 0)
+            return track->stream->config.ssrc;
+    }
+    return 0;
+}
+
+/* A server answers a section to receive in, and says only by a later answer whose stream comes in it. */
+static void an_ssrc_that_is_said_late_is_right(void)
+{
+    struct talk talk;
+    struct error error;
+    begin(&talk, CALL_SFU, true);
+    answer_last(&talk);
+    CU_ASSERT_TRUE(call_offer_more(talk.call, 1, 0, 0));
+    answer_last(&talk);
+    const char *mid = talk.said[1]->media[3].mid;
+    CU_ASSERT_EQUAL(received_ssrc(&talk, mid), 0);
+    for (uint32_t ssrc = 7; ssrc < 9; ssrc++) {
+        CU_ASSERT_TRUE(call_offer_more(talk.call, 0, 0, 0));
+        struct session_description *answer = session_answer(talk.said[talk.count - 1], &talk.ours, &error);
+        session_add_ssrc(&answer->media[3])->ssrc = ssrc;
+        tell(&talk, ROOM_ANSWER, answer);
+        CU_ASSERT_EQUAL(received_ssrc(&talk, mid), ssrc);
+    }
+    end(&talk);
+}
+
 static void names_become_tokens(void)
 {
     char id[SESSION_ID_CAP];
@@ -193,5 +223,6 @@ void call_test(void)
 {
     SUITE("call", {"an answer repeats what the offer said", an_answer_repeats_what_the_offer_said},
           {"a restart goes on with the same streams", a_restart_goes_on_with_the_same_streams},
+          {"an SSRC that is said late is right", an_ssrc_that_is_said_late_is_right},
           {"names become tokens", names_become_tokens});
 }
