@@ -157,6 +157,11 @@ struct nat_counters {
     size_t connections; /* TCP */
 };
 
+/* Puts the defaults where there is 0. */
+void nat_config_complete(struct nat_config *config);
+/* False, with the field at fault in `error`, for a complete config that can't be. */
+bool nat_config_check(const struct nat_config *config, struct error *error);
+
 /* NULL and `error` (ERROR_USAGE: a configuration that contradicts itself; ERROR_SYSTEM: out of memory). */
 struct nat *nat_create(const struct nat_config *config, struct error *error);
 void nat_destroy(struct nat *nat);
