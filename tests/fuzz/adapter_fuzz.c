@@ -318,8 +318,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     client.plan.audio = client.plan.video = data[0] > 127;
     client.plan.layer_count = 2;
     web_url_parse(&client.target.url,
-                  client.target.adapter->http ? "http://192.0.2.2:80/x/{room}?api_key=k&api_secret=s"
-                                              : "ws://192.0.2.2:80/x/{room}?api_key=k&api_secret=s",
+                  client.target.adapter->http ? "http://192.0.2.2:80/x/{room}?api_key=k&api_secret=s&secret=s"
+                                              : "ws://192.0.2.2:80/x/{room}?api_key=k&api_secret=s&secret=s",
                   &error);
     client.wire = wire_world_create(NULL);
     client.host = wire_world_host(client.wire, "192.0.2.1");
