@@ -417,3 +417,9 @@ void live_channel_send(struct world_channel *channel, const char *text, size_t l
 }
 
 void live_channel_close(struct world_channel *channel) { live_handle_close(&channel->handle); }
+
+void live_channel_pause(struct world_channel *channel, bool paused)
+{
+    if (channel->web != NULL)
+        web_channel_pause(channel->web, paused);
+}

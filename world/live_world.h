@@ -92,6 +92,9 @@ struct world_channel *live_channel_open(struct world_host *host, const struct we
                                         const struct world_channel_callbacks *callbacks, void *user,
                                         struct error *error);
 
+/* While a channel that was accepted is paused, nothing is read but what has come already. */
+void live_channel_pause(struct world_channel *channel, bool paused);
+
 /* What an emulated host's idle access link adds to a request of HTTP that it sends to a server outside: a round trip each
  * for TCP, TLS and the request. 0 for a host of the machine's own network. */
 nanos live_host_request_delay(const struct world_host *host);

@@ -346,6 +346,12 @@ void web_channel_send(struct web_channel *channel, const char *text, size_t len)
         lws_callback_on_writable(channel->connection->wsi);
 }
 
+void web_channel_pause(struct web_channel *channel, bool paused)
+{
+    if (channel->connection != NULL && !channel->ended)
+        lws_rx_flow_control(channel->connection->wsi, paused ? 0 : 1);
+}
+
 void web_channel_close(struct web_channel *channel)
 {
     if (channel->connection == NULL) {

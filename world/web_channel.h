@@ -56,6 +56,8 @@ struct web_channel *web_channel_connect(struct web *web, const struct web_channe
 void web_channel_adopt(struct web_channel *channel, const struct web_channel_callbacks *callbacks, void *user);
 /* Queued until the channel is open. One whose other side reads too slowly is cut off, and then `closed`. */
 void web_channel_send(struct web_channel *channel, const char *text, size_t len);
+/* While paused nothing is read but what has come already: the other side fills its buffers and notices. */
+void web_channel_pause(struct web_channel *channel, bool paused);
 /* What was sent still goes out. Nothing is called back any more. */
 void web_channel_close(struct web_channel *channel);
 
