@@ -265,7 +265,7 @@ def silent_ice_tcp(server):
         tcp.sendall(b"\0\x40\0\1")
         held.append(tcp)
     time.sleep(17)
-    left = server.metric("sfu_tcp_connections")
+    left = server.metric("http_silent_connections") + server.metric("sfu_tcp_connections")
     for tcp in held:
         tcp.close()
     return f"{len(held)} connections, {left:.0f} left after 17 s"
@@ -302,14 +302,14 @@ def client_hello_flood(server):
 
 
 def stun_flood(server):
-    """Binding requests of users whom there isn't, from 10,000 addresses."""
+    """Binding requests of users whom there isn't, from 10,000 addresses; each worker of the server is named by some."""
     answers = sent = 0
-    name = b"nobody:else\0"
     for number in range(10000):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
             udp.bind((f"127.{1 + number % 200}.{number // 200 % 250}.{1 + number % 250}", 0))
             udp.setblocking(False)
-            for _ in range(10):
+            for mark in b"ABCDEFGHno":
+                name = bytes([mark]) + b"obody:else\0"
                 message = struct.pack("!HHI", 1, 4 + len(name), 0x2112A442) + os.urandom(12)
                 udp.sendto(message + struct.pack("!HH", 6, 11) + name, ("127.0.0.1", server.port))
                 sent += 1

@@ -15,10 +15,8 @@
 
 struct datagram_ring;
 
-enum { DATAGRAM_RING_BYTES = 512 * 1024 };
-
-/* NULL when out of memory. */
-struct datagram_ring *datagram_ring_create(void);
+/* With room for that many bytes, a power of two. NULL when out of memory. */
+struct datagram_ring *datagram_ring_create(size_t bytes);
 /* NULL is allowed. */
 void datagram_ring_destroy(struct datagram_ring *ring);
 

@@ -15,7 +15,8 @@
 
 enum {
     MAILBOX_MAX = 64 * 1024 * 1024,
-    HELD_MAX = 1024 * 1024, /* bytes of one client's messages that wait until it is known whether it is in a room */
+    HELD_MAX = 640 * 1024,    /* bytes of one client's messages that wait until it is known whether it is in a room */
+    UNHEARD_MAX = 128 * 1024, /* ... that its worker has yet to hear, and more isn't read from it */
     NOWHERE = -1,
 };
 
@@ -46,6 +47,8 @@ struct seat {
     bool asks; /* the worker has yet to say whether it is in a room; what it says meanwhile is held */
     struct held *held;
     size_t held_bytes;
+    size_t unheard; /* bytes that the worker has yet to hear */
+    bool paused;    /* nothing is read from the client */
     struct message_allowance allowance;
     UT_hash_handle hh;
 };
@@ -180,6 +183,15 @@ static void end_seat(struct seat *seat)
     free(seat);
 }
 
+/* Who has to wait for his worker doesn't fill our memory meanwhile. */
+static void set_paused(struct seat *seat)
+{
+    bool paused = seat->asks || seat->unheard > UNHEARD_MAX;
+    if (paused != seat->paused)
+        live_channel_pause(seat->channel, paused);
+    seat->paused = paused;
+}
+
 static void leave_worker(struct seat *seat)
 {
     struct server_front *front = seat->front;
@@ -187,6 +199,7 @@ static void leave_worker(struct seat *seat)
         server_letter_press(server_worker_mailbox(front->workers[seat->worker]),
                             server_letter_create(LETTER_CLOSE, seat->id, NULL, 0));
     seat->worker = NOWHERE;
+    seat->unheard = 0;
 }
 
 /* For a reason of our own. */
@@ -236,8 +249,11 @@ static bool pass_on(struct seat *seat, const char *text, size_t len)
         seat->worker = (int)(seat->room != NULL ? seat->room->worker : least_loaded(front));
         told = tell(front, (unsigned)seat->worker, LETTER_OPEN, seat->id, NULL, 0);
     }
-    if (told && tell(front, (unsigned)seat->worker, LETTER_SAY, seat->id, text, len))
+    if (told && tell(front, (unsigned)seat->worker, LETTER_SAY, seat->id, text, len)) {
+        seat->unheard += len;
+        set_paused(seat);
         return true;
+    }
     cut_off(seat, "the server has too much to do");
     return false;
 }
@@ -308,6 +324,11 @@ static void take_seat_letter(struct server_front *front, const struct server_let
         end_seat(seat);
         return;
     }
+    if (letter->type == LETTER_HEARD) {
+        seat->unheard -= letter->heard < seat->unheard ? letter->heard : seat->unheard;
+        set_paused(seat);
+        return;
+    }
     set_seated(seat, letter->type == LETTER_SEATED);
     seat->asks = false;
     while (seat->held != NULL && !seat->asks) {
@@ -319,6 +340,7 @@ static void take_seat_letter(struct server_front *front, const struct server_let
         if (!lives)
             return;
     }
+    set_paused(seat);
 }
 
 /* --- WHIP and WHEP ------------------------------------------------------------------------------------------------------------- */
@@ -342,6 +364,20 @@ static void give_up_session(struct server_front *front, struct room *room)
         return;
     front->sessions--;
     leave_room(front, room);
+}
+
+static void take_answer(struct server_front *front, uint64_t number, struct http_response *response)
+{
+    struct errand *errand;
+    HASH_FIND(hh, front->errands, &number, sizeof number, errand);
+    if (errand != NULL) {
+        if (response->status != HTTP_CREATED)
+            give_up_session(front, errand->room);
+        HASH_DELETE(hh, front->errands, errand);
+        free(errand);
+    }
+    http_server_answer(front->http, number, response);
+    *response = (struct http_response){0};
 }
 
 bool server_front_handle(struct server_front *front, const struct http_request *request, struct http_response *response)
@@ -370,22 +406,13 @@ bool server_front_handle(struct server_front *front, const struct http_request *
     *response = (struct http_response){0};
     letter->id = errand->number = http_server_defer(front->http, request);
     HASH_ADD(hh, front->errands, number, sizeof errand->number, errand);
-    server_letter_press(server_worker_mailbox(front->workers[room != NULL ? room->worker : 0]), letter);
-    return true;
-}
-
-static void take_response(struct server_front *front, struct server_letter *letter)
-{
-    struct errand *errand;
-    HASH_FIND(hh, front->errands, &letter->id, sizeof letter->id, errand);
-    if (errand != NULL) {
-        if (letter->response->status != HTTP_CREATED)
-            give_up_session(front, errand->room);
-        HASH_DELETE(hh, front->errands, errand);
-        free(errand);
+    const uint64_t number = errand->number;
+    if (!server_letter_send(server_worker_mailbox(front->workers[room != NULL ? room->worker : 0]), letter)) {
+        struct http_response refusal = {0};
+        whip_refuse(&refusal, "the server has too much to do");
+        take_answer(front, number, &refusal);
     }
-    http_server_answer(front->http, letter->id, letter->response);
-    *letter->response = (struct http_response){0};
+    return true;
 }
 
 /* --- ICE-TCP ------------------------------------------------------------------------------------------------------------------- */
@@ -460,10 +487,11 @@ static void take_letter(void *user, struct live_letter *taken, nanos now)
     case LETTER_CLOSE:
     case LETTER_SEATED:
     case LETTER_UNSEATED:
+    case LETTER_HEARD:
         take_seat_letter(front, letter);
         break;
     case LETTER_RESPONSE:
-        take_response(front, letter);
+        take_answer(front, letter->id, letter->response);
         break;
     case LETTER_SESSION_OVER:
         give_up_session(front, find_room(front, letter->text));

@@ -5,7 +5,7 @@
  *       | OPEN, SAY ..., CLOSE: a client's channel               |
  *       | -----------------------------------------------------> |
  *       |     SAY ..., SEATED or UNSEATED (after each message    |
- *       |                     by which one joins or leaves), END |
+ *       | by which one joins or leaves), HEARD (so much), CLOSE  |
  *       | <----------------------------------------------------- |
  *       | REQUEST: WHIP, WHEP                           RESPONSE |
  *       | <====================================================> |
@@ -38,6 +38,7 @@ enum server_letter_type {
     LETTER_CLOSE,        /* id */
     LETTER_SEATED,       /* id: its participant is in a room */
     LETTER_UNSEATED,     /* id: it isn't (any more) */
+    LETTER_HEARD,        /* id, heard: bytes of what its client said */
     LETTER_REQUEST,      /* id, request, response: what is in it already */
     LETTER_RESPONSE,     /* id, response */
     LETTER_SESSION_OVER, /* text: the room */
@@ -70,6 +71,7 @@ struct server_letter {
     struct http_request *request;
     struct http_response *response;
     struct server_statistics *statistics;
+    size_t heard;
     size_t len;
     char text[]; /* `len` bytes and a zero */
 };

@@ -10,7 +10,7 @@
 #include "sfu/datagram_ring.h"
 #include "sfu/sfu_siblings.h"
 
-enum { MAILBOX_MAX = 64 * 1024 * 1024 };
+enum { MAILBOX_MAX = 64 * 1024 * 1024, RING_MIN = 64 * 1024, RINGS_BYTES = 2 * 1024 * 1024 };
 
 /* A channel of a client, whose other end the front has: it is to the signalling server what a channel of the live world
  * would be. */
@@ -20,6 +20,7 @@ struct world_channel {
     uint64_t id;
     const struct world_channel_callbacks *callbacks;
     void *user;
+    size_t heard; /* that the front hasn't been told of */
     UT_hash_handle hh;
 };
 
@@ -142,12 +143,27 @@ static void open_channel(struct server_worker *worker, uint64_t id, nanos now)
     signalling_server_accept(worker->signalling, channel, now);
 }
 
+static void tell_heard(struct world_channel *channel)
+{
+    struct server_letter *letter = server_letter_create(LETTER_HEARD, channel->id, NULL, 0);
+    if (letter == NULL)
+        return;
+    letter->from = channel->worker->config.number;
+    letter->heard = channel->heard;
+    channel->heard = 0;
+    server_letter_press(channel->worker->config.front, letter);
+}
+
 /* Nothing is to be done with the channel after these: it may have been closed meanwhile. */
 static void hear(struct server_worker *worker, const struct server_letter *letter, nanos now)
 {
     struct world_channel *channel = find_channel(worker, letter->id);
-    if (channel != NULL)
-        channel->callbacks->received(channel->user, channel, letter->text, letter->len, now);
+    if (channel == NULL)
+        return;
+    channel->heard += letter->len;
+    if (channel->heard >= SERVER_WORKER_HEARS)
+        tell_heard(channel);
+    channel->callbacks->received(channel->user, channel, letter->text, letter->len, now);
 }
 
 static void end_channel(struct server_worker *worker, uint64_t id, nanos now)
@@ -302,11 +318,14 @@ static void take_datagrams(void *user, nanos now)
 
 bool server_worker_meet(struct server_worker *worker, struct server_worker *const *all, struct error *error)
 {
+    size_t bytes = RING_MIN; /* of each: all of one worker's have about RINGS_BYTES in all */
+    while (2 * bytes * worker->config.count <= RINGS_BYTES)
+        bytes *= 2;
     for (unsigned i = 0; i < worker->config.count; i++) {
         worker->siblings[i] = all[i];
         if (all[i] == worker)
             continue;
-        worker->from[i] = datagram_ring_create();
+        worker->from[i] = datagram_ring_create(bytes);
         if (worker->from[i] == NULL)
             return error_set(error, ERROR_SYSTEM, "out of memory");
     }

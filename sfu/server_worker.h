@@ -12,6 +12,8 @@
 #include "sfu/server_letter.h"
 
 struct certificate;
+
+enum { SERVER_WORKER_HEARS = 32 * 1024 }; /* after so many bytes it tells the front that it heard what a client said */
 struct server_worker;
 
 struct server_worker_config {

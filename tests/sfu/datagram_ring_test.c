@@ -8,7 +8,7 @@
 #include "base/rng.h"
 #include "tests/support/suite.h"
 
-enum { COUNT = 50000, LEN_MAX = 1500 };
+enum { COUNT = 50000, LEN_MAX = 1500, RING_BYTES = 128 * 1024 };
 
 /* Number `i` has a length and bytes that follow from `i`. */
 static size_t make(uint32_t i, uint8_t *bytes)
@@ -38,7 +38,7 @@ static bool put(struct datagram_ring *ring, uint32_t i)
 /* Filled and emptied again and again, so that the end falls everywhere. */
 static void what_goes_in_comes_out(void)
 {
-    struct datagram_ring *ring = datagram_ring_create();
+    struct datagram_ring *ring = datagram_ring_create(RING_BYTES);
     struct rng rng = rng_of(1, "ring", 0);
     struct datagram datagram;
     uint32_t in = 0, out = 0;
@@ -60,21 +60,21 @@ static void what_goes_in_comes_out(void)
 
 static void a_full_one_refuses(void)
 {
-    struct datagram_ring *ring = datagram_ring_create();
+    struct datagram_ring *ring = datagram_ring_create(RING_BYTES);
     struct datagram datagram = {.data = (uint8_t[1]){7}, .len = 1};
     struct datagram taken;
     size_t count = 0;
     int socket;
     while (datagram_ring_put(ring, 0, &datagram))
         count++;
-    CU_ASSERT_TRUE(count > DATAGRAM_RING_BYTES / 100);
-    CU_ASSERT_TRUE(count * datagram.len < DATAGRAM_RING_BYTES);
+    CU_ASSERT_TRUE(count > RING_BYTES / 100);
+    CU_ASSERT_TRUE(count * datagram.len < RING_BYTES);
     CU_ASSERT_TRUE(datagram_ring_take(ring, &socket, &taken));
     CU_ASSERT_FALSE(datagram_ring_put(ring, 0, &datagram)); /* that one is still looked at */
     CU_ASSERT_TRUE(datagram_ring_take(ring, &socket, &taken));
     CU_ASSERT_TRUE(datagram_ring_put(ring, 0, &datagram));
-    uint8_t *large = calloc(1, DATAGRAM_RING_BYTES);
-    datagram = (struct datagram){.data = large, .len = DATAGRAM_RING_BYTES};
+    uint8_t *large = calloc(1, RING_BYTES);
+    datagram = (struct datagram){.data = large, .len = RING_BYTES};
     CU_ASSERT_FALSE(datagram_ring_put(ring, 0, &datagram));
     free(large);
     datagram_ring_destroy(ring);
@@ -89,7 +89,7 @@ static void *put_all(void *user)
 
 static void between_two_threads(void)
 {
-    struct datagram_ring *ring = datagram_ring_create();
+    struct datagram_ring *ring = datagram_ring_create(RING_BYTES);
     struct datagram datagram;
     pthread_t thread;
     bool right = true;
