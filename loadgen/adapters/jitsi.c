@@ -65,14 +65,36 @@ static json_t *source_of(const struct adapter_session *session, const struct ses
     return source;
 }
 
+/* The bridge could find them out by our checks, but then two that come at once may make it forget us (ice4j takes them
+ * for two pairs, of which one fails). */
+static json_t *candidates_of(const struct session_transport *ours)
+{
+    json_t *candidates = json_array();
+    for (size_t i = 0; i < ours->candidate_count; i++) {
+        const struct ice_candidate *candidate = &ours->candidates[i];
+        char ip[ADDRESS_TEXT_CAP], port[8], priority[12], id[24];
+        if (candidate->transport != ICE_UDP || candidate->address.family == ADDRESS_NONE)
+            continue;
+        snprintf(port, sizeof port, "%u", candidate->address.port);
+        snprintf(priority, sizeof priority, "%u", candidate->priority);
+        snprintf(id, sizeof id, "%zu", i);
+        address_format_ip(&candidate->address, ip);
+        json_array_append_new(candidates, json_pack("{ss ss ss ss ss ss ss ss ss}", "generation", "0", "component", "1",
+                                                    "protocol", "udp", "port", port, "ip", ip, "foundation",
+                                                    candidate->foundation, "id", id, "priority", priority, "type",
+                                                    ice_candidate_type_name((enum ice_candidate_type)candidate->type)));
+    }
+    return candidates;
+}
+
 static json_t *transport_of(const struct session_transport *ours)
 {
     char hash[16], value[FINGERPRINT_TEXT_CAP];
     translation_fingerprint(ours, hash, value);
-    /* Our candidates are not needed: we check the bridge's, and it sees where from. */
-    return json_pack("{sb s{ss ss ss sb s[{ss ss ss}]}}", "ice-controlling", false, "transport", "xmlns",
-                     "urn:xmpp:jingle:transports:ice-udp:1", "ufrag", ours->ufrag, "pwd", ours->password, "rtcp-mux",
-                     true, "fingerprints", "fingerprint", value, "hash", hash, "setup", "active");
+    return json_pack("{sb s{ss so ss ss sb s[{ss ss ss}]}}", "ice-controlling", false, "transport", "xmlns",
+                     "urn:xmpp:jingle:transports:ice-udp:1", "candidates", candidates_of(ours), "ufrag", ours->ufrag,
+                     "pwd", ours->password, "rtcp-mux", true, "fingerprints", "fingerprint", value, "hash", hash,
+                     "setup", "active");
 }
 
 static json_t *endpoint_of(const struct adapter_session *session)
