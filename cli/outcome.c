@@ -18,7 +18,8 @@ int outcome_status(const struct result *result)
             return EXIT_THRESHOLD;
     }
     for (size_t i = 0; i < result->run_count; i++) {
-        if (result->runs[i].clients_failed > 0)
+        const struct result_run *run = &result->runs[i];
+        if (run->clients_failed > 0 || (run->load != NULL && run->streams_received < run->streams_expected))
             return EXIT_FAILED;
     }
     return EXIT_WELL;

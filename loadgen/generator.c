@@ -61,9 +61,10 @@ void generator_second(struct generator *generator, nanos late, struct load_sampl
     sample->seconds = 1;
     sample->cpu = wall > 0 ? nanos_to_s(cpu - generator->cpu_last) / (wall * (double)generator->cores) : 0;
     sample->lag_ms = nanos_to_ms(lag);
-    generator->seconds++;
+    uint32_t passed = wall > 1.5 ? (uint32_t)(wall + 0.5) : 1; /* a standstill has no seconds of its own */
+    generator->seconds += passed;
     if (lag > GENERATOR_LATE)
-        generator->late_seconds += 1 + (uint32_t)(lag / NANOS_PER_S); /* a standstill has no seconds of its own */
+        generator->late_seconds += passed;
     generator->last = now;
     generator->cpu_last = cpu;
     load->seconds = nanos_to_s(now - generator->began);

@@ -191,16 +191,16 @@ static void count_sender(const struct load *load, const struct client_profile *p
     senders->screens += (uint32_t)(plan.screen ? change : 0);
 }
 
-static bool sends(const struct load *load, size_t index)
+static bool sends(const struct load *load, size_t index, nanos now)
 {
     const struct adapter_client *client = load->clients[index];
     if (client == NULL || rooms_are_split(load->plan))
         return rooms_are_split(load->plan);
-    return load_client_state(client) == LOAD_CLIENT_JOINED;
+    return load_client_has_settled(client, now);
 }
 
 /* What each should receive, of those who are there now. */
-static void expect_in_room(const struct load *load, uint32_t room)
+static void expect_in_room(const struct load *load, uint32_t room, nanos now)
 {
     const struct load_plan *plan = load->plan;
     const struct scenario_media *media = &plan->scenario->media;
@@ -210,14 +210,14 @@ static void expect_in_room(const struct load *load, uint32_t room)
     if (end > plan->clients)
         end = plan->clients;
     for (size_t i = first; i < end; i++) {
-        if (sends(load, i))
+        if (sends(load, i, now))
             count_sender(load, &load->population.clients[i], &all, 1);
     }
     for (size_t i = first; i < end; i++) {
         struct senders others = all;
-        if (load->clients[i] == NULL || load_client_state(load->clients[i]) != LOAD_CLIENT_JOINED)
+        if (load->clients[i] == NULL || !load_client_has_settled(load->clients[i], now))
             continue;
-        if (sends(load, i))
+        if (sends(load, i, now))
             count_sender(load, &load->population.clients[i], &others, -1);
         if (plan->target.adapter->pattern == ADAPTER_PUBLISH)
             others = (struct senders){0};
@@ -236,7 +236,7 @@ static void let_one_leave(struct load *load, nanos now)
         struct adapter_client *client = load->clients[at];
         if (client == NULL || load_client_state(client) != LOAD_CLIENT_JOINED)
             continue;
-        expect_in_room(load, load_client_profile(client)->room);
+        expect_in_room(load, load_client_profile(client)->room, now);
         load_client_leave(client, now);
         load->away[load->away_count++] = (struct returning){.client = at, .at = now + AWAY};
         return;
@@ -423,6 +423,9 @@ static bool open_world(struct load *load, struct error *error)
     config.slack = plan->emulated ? 0 : SLACK;
     if (remote)
         config.outside = own;
+    /* A server of a laboratory, or of a company's network, has its addresses there. */
+    config.private_network = remote && address_scope(&server) != ADDRESS_GLOBAL;
+    config.server = server;
     load->common.live = live_world_create(&config, error);
     if (load->common.live == NULL)
         return false;
@@ -547,7 +550,7 @@ static void end(struct load *load)
     struct load_common *common = &load->common;
     nanos now = now_of(load);
     for (uint32_t room = 0; room < load->plan->scenario->rooms; room++)
-        expect_in_room(load, room);
+        expect_in_room(load, room, now);
     for (uint32_t i = 0; i < load->plan->clients; i++) {
         if (load->clients[i] != NULL && !cut_short(load))
             load_client_finish(load->clients[i], now);

@@ -9,6 +9,8 @@
 #include "base/rng.h"
 #include "world/internet.h"
 
+#define SETTLING (2 * NANOS_PER_S)
+
 enum load_client_state load_client_state(const struct adapter_client *client) { return client->state; }
 const struct client_profile *load_client_profile(const struct adapter_client *client) { return client->profile; }
 bool load_client_relays(const struct adapter_client *client) { return client->relays; }
@@ -123,6 +125,12 @@ enum adapter_layer adapter_wanted_layer(const struct adapter_client *client, uin
     default:
         return LAYER_HIGH;
     }
+}
+
+bool load_client_has_settled(const struct adapter_client *client, nanos now)
+{
+    nanos least = nanos_min(SETTLING, client->common->plan->scenario->duration / 2);
+    return client->state == LOAD_CLIENT_JOINED && now - client->joined_at >= least;
 }
 
 void load_client_expect(struct adapter_client *client, uint32_t audio, uint32_t video, uint32_t screens)
@@ -240,8 +248,15 @@ static void end_visit(struct adapter_client *client, bool politely, nanos now)
     part(client, politely, now);
     client->got_audio = at_most(client->got_audio, client->expected_audio);
     client->got_video = at_most(client->got_video, client->expected_video);
-    run->streams_expected += client->expected_audio + client->expected_video;
-    run->streams_received += client->got_audio + client->got_video;
+    const uint32_t expected = client->expected_audio + client->expected_video;
+    const uint32_t got = client->got_audio + client->got_video;
+    run->streams_expected += expected;
+    run->streams_received += got;
+    if (got < expected && client->state == LOAD_CLIENT_JOINED && politely) {
+        char missing[64];
+        snprintf(missing, sizeof missing, "%u of %u tracks arrived", got, expected);
+        load_result_fail(run->load, "tracks", missing);
+    }
 }
 
 static void give_up(struct adapter_client *client, nanos now)

@@ -57,6 +57,9 @@ const struct client_profile *load_client_profile(const struct adapter_client *cl
 /* What it should receive: so many tracks others in its room send. */
 void load_client_expect(struct adapter_client *client, uint32_t audio, uint32_t video, uint32_t screens);
 
+/* Whether it has been in the call for so long that what it sends should have arrived, and what it should receive. */
+bool load_client_has_settled(const struct adapter_client *client, nanos now);
+
 /* Counts what is new; to be called each second. Fails a client that has been joining for too long. */
 void load_client_sweep(struct adapter_client *client, nanos now);
 

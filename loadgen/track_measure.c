@@ -2,6 +2,9 @@
 
 #include <string.h>
 
+/* More is no latency: the sender has another clock. */
+#define CLOCKS_APART (60 * NANOS_PER_S)
+
 void track_measure_begin(struct track_measure *measure, nanos now)
 {
     memset(measure, 0, sizeof *measure);
@@ -18,10 +21,11 @@ nanos track_measure_frame(struct track_measure *measure, const struct remote_tra
     measure->bytes += frame->size;
     if (track->kind != TRACK_AUDIO)
         freeze_detector_frame(&measure->freeze, now);
-    if (!frame->has_trailer || frame->completed < frame->captured)
+    nanos latency = frame->completed - frame->captured;
+    if (!frame->has_trailer || latency < 0 || latency > CLOCKS_APART)
         return -1;
-    measure->latency_sum_ms += nanos_to_ms(frame->completed - frame->captured);
-    return frame->completed - frame->captured;
+    measure->latency_sum_ms += nanos_to_ms(latency);
+    return latency;
 }
 
 struct track_loss track_measure_loss(const struct remote_track *track)

@@ -82,8 +82,16 @@ static bool next_carried(struct live_world *live, struct live_lan *lan, struct l
         return error_set(error, ERROR_USAGE, "no address is left in 100.64.0.0/10");
     *out = address_ipv4(100, (uint8_t)(64 + (net >> 8)), (uint8_t)net, (uint8_t)(1 + live->carried % HOSTS_IN_24), 0);
     live->carried++;
+    if (address_same_ip(out, &live->config.server))
+        return next_carried(live, lan, carrier, out, error);
     const struct live_place place = {.ip = *out, .hidden = true, .site = lan->site, .lan = lan, .carrier = carrier};
     return add_place(live, &place, error) != NULL;
+}
+
+static bool is_in_lan(const struct address *address, uint32_t number)
+{
+    const struct address net = address_ipv4(10, (uint8_t)(number >> 8), (uint8_t)number, address->ip[3], 0);
+    return address_same_ip(address, &net);
 }
 
 bool live_lan_address(struct live_lan *lan, struct address *out, struct error *error)
@@ -203,6 +211,8 @@ static struct live_lan *create(struct live_world *live, int site, const struct l
     }
     lan->live = live;
     lan->number = live->lan_count++;
+    if (is_in_lan(&live->config.server, lan->number))
+        lan->number = live->lan_count++;
     lan->site = site;
     LL_PREPEND(live->lans, lan);
     if (!live_pipe_init(&lan->up, live, up, 2ull * lan->number, live_path_beyond, lan, error) ||

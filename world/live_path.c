@@ -155,7 +155,9 @@ bool live_path_leads_out(const struct live_world *live, const struct address *de
     enum address_scope scope = address_scope(destination);
     if (place != NULL)
         return !place->hidden;
-    return scope == ADDRESS_LOOPBACK || (scope == ADDRESS_GLOBAL && !live->config.loopback_only);
+    bool local = scope == ADDRESS_PRIVATE || scope == ADDRESS_SPECIAL || scope == ADDRESS_LINK_LOCAL;
+    bool outside = scope == ADDRESS_GLOBAL || (local && live->config.private_network);
+    return scope == ADDRESS_LOOPBACK || (outside && !live->config.loopback_only);
 }
 
 struct live_pipe *live_path_wire(struct live_world *live, int from, int to)

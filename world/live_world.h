@@ -50,7 +50,11 @@ struct live_world_config {
     /* For servers that 127/8 can't reach: what emulated hosts and NATs have of public addresses stays as it is inside, but
      * their sockets are this machine's own at this address, at ports that the kernel chooses. NONE: no. */
     struct address outside;
-    bool no_offload; /* without UDP GSO and GRO, as on an old kernel */
+    /* Private addresses, and those that are kept for documentation or tests, are of this machine's network unless an
+     * emulated host has them; without it they lead nowhere, as on the Internet. */
+    bool private_network;
+    struct address server; /* no emulated LAN has its addresses; family NONE: none */
+    bool no_offload;       /* without UDP GSO and GRO, as on an old kernel */
 };
 
 struct live_statistics {

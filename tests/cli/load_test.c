@@ -297,6 +297,55 @@ static void the_server_is_killed(void)
     outcome_free(&outcome);
 }
 
+/* It stands still, whatever the machine: its timers are late by that much, and it must say so. */
+static void the_generator_is_held_up(void)
+{
+    struct service service;
+    start(&service, "turn: no\n");
+    struct running_program running =
+        begin(url_of(&service, "confab+ws", "/ws"), "--clients 2 --ramp all --audio-only --duration 6s");
+    usleep(1500000);
+    for (int i = 0; i < 4; i++) {
+        CU_ASSERT_EQUAL(kill(running.process, SIGSTOP), 0);
+        usleep(500000);
+        CU_ASSERT_EQUAL(kill(running.process, SIGCONT), 0);
+        usleep(700000);
+    }
+    struct outcome outcome = finish(&running, 0);
+    CU_ASSERT_EQUAL(outcome.status, STATUS_OVERLOADED);
+    json_t *generator = json_object_get(outcome.result, "generator");
+    CU_ASSERT_TRUE(json_is_true(json_object_get(generator, "overloaded")));
+    CU_ASSERT_TRUE(json_number_value(json_object_get(generator, "max_lag_ms")) > 400);
+    outcome_free(&outcome);
+    stop(&service, SIGTERM);
+}
+
+/* All have joined, and nothing comes: that is a failure with a name. */
+static void tracks_are_missing(void)
+{
+    struct service service;
+    long long count;
+    start(&service, "turn: no\n");
+    struct running_program publishes =
+        begin(url_of(&service, "whip+http", "/whip/studio"), "--clients 1 --audio-only --duration 60s");
+    usleep(2000000);
+    CU_ASSERT_EQUAL(kill(publishes.process, SIGSTOP), 0);
+    struct outcome outcome =
+        load(url_of(&service, "whep+http", "/whep/studio"), "--clients 2 --ramp all --audio-only --duration 2s");
+    CU_ASSERT_EQUAL(kill(publishes.process, SIGKILL), 0);
+    CU_ASSERT_TRUE(has_failed(&outcome));
+    CU_ASSERT_TRUE(is_figure(&outcome, "clients", "joined", 2));
+    CU_ASSERT_TRUE(is_figure(&outcome, "clients", "failed", 0));
+    CU_ASSERT_TRUE(is_figure(&outcome, "streams", "expected", 2));
+    CU_ASSERT_TRUE(is_figure(&outcome, "streams", "received", 0));
+    CU_ASSERT_STRING_EQUAL(first_failure(&outcome, &count), "tracks");
+    CU_ASSERT_EQUAL(count, 2);
+    outcome_free(&outcome);
+    outcome = finish(&publishes, 0);
+    outcome_free(&outcome);
+    stop(&service, SIGTERM);
+}
+
 static void shards(void)
 {
     struct service service;
@@ -487,6 +536,7 @@ void load_test(void)
     SUITE("load", {"rooms at the reference server", rooms_at_the_reference_server},
           {"publishers and players by HTTP", publishers_and_players_by_http}, {"behind NATs", behind_nats},
           {"too small a room", too_small_a_room}, {"thresholds", thresholds}, {"interrupted", interrupted},
-          {"the server is killed", the_server_is_killed}, {"shards", shards}, {"bad servers", bad_servers},
+          {"the server is killed", the_server_is_killed}, {"the generator is held up", the_generator_is_held_up},
+          {"tracks are missing", tracks_are_missing}, {"shards", shards}, {"bad servers", bad_servers},
           {"nobody is there", nobody_is_there}, {"what it refuses", what_it_refuses});
 }
