@@ -421,6 +421,7 @@ static bool open_world(struct load *load, struct error *error)
     config.unix_time = true;
     /* Emulated links count in less. */
     config.slack = plan->emulated ? 0 : SLACK;
+    config.lazy = plan->target.adapter->pattern == ADAPTER_PLAY;
     if (remote)
         config.outside = own;
     /* A server of a laboratory, or of a company's network, has its addresses there. */

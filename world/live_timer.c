@@ -40,7 +40,9 @@ nanos live_timer_slacken(const struct live_world *live, nanos at)
  * wake the loop in vain once. Setting it also takes back that it has fired. */
 void live_timer_arm(struct live_world *live)
 {
-    nanos first = live_timer_slacken(live, deadline_heap_at(&live->deadlines));
+    nanos first = deadline_heap_at(&live->deadlines);
+    if (live->config.lazy)
+        first = live_timer_slacken(live, first);
     if (live->timer_fired || first < live->timer_armed)
         set_timer_fd(live, first);
     live->timer_fired = false;

@@ -41,10 +41,10 @@ struct live_world_config {
     nanos core_delay; /* one way, between any two emulated hosts of one site */
     nanos origin;     /* of the clock: the CLOCK_MONOTONIC time that is 0 here. 0: when the world was made */
     bool unix_time;   /* the origin is the Unix epoch instead: what several processes say of time agrees */
-    /* The loop may be late by so much, so that it wakes for many at a time, as long as the kernel keeps the time of what
-     * arrives: callbacks are told that. What is late is timers, and datagrams for sockets that have had LIVE_CALM of
-     * them. 0: at once. */
+    /* Sockets that have had LIVE_CALM datagrams may wait so long, so that the loop wakes for many at a time; the kernel keeps
+     * the time of what arrives, and callbacks are told that. 0: they don't wait. */
     nanos slack;
+    bool lazy; /* timers may wait as long: for hosts that send no media */
     /* Nothing is sent or connected to anything but 127/8 and ::1, whatever address a peer names. */
     bool loopback_only;
     /* For servers that 127/8 can't reach: what emulated hosts and NATs have of public addresses stays as it is inside, but
