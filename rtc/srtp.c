@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "base/bytes.h"
-#include "rtc/aes_counter.h"
 
 #define SSRC_LIMIT_DEFAULT 1024
 
@@ -164,18 +163,12 @@ static struct window_bits rtcp_bits(struct stream *stream)
     return (struct window_bits){stream->rtcp_bits, RTCP_WINDOW};
 }
 
-/* Between two blocks. */
-struct sha1_state {
-    SHA_LONG h[5];
-};
-
 /* What RTP and RTCP each have of their own: session key, salt, and for SHA-1 the two halves of HMAC with the key
  * already in them. */
 struct transform {
-    EVP_CIPHER_CTX *cipher; /* of AES-GCM */
+    EVP_CIPHER_CTX *cipher;
     uint8_t salt[14];
-    struct sha1_state inner, outer;
-    struct aes_counter counter; /* of AES-CM */
+    SHA_CTX inner, outer;
 };
 
 struct srtp_session {
@@ -260,45 +253,28 @@ static bool derive(const uint8_t *master, size_t key_len, size_t salt_len, uint8
     memcpy(counter, master + key_len, salt_len);
     counter[7] ^= label;
     memset(out, 0, len);
-    if (key_len == AES_COUNTER_KEY_LEN) {
-        struct aes_counter aes = {0};
-        bool done = aes_counter_init(&aes, master, false) && aes_counter_apply(&aes, counter, out, len);
-        aes_counter_clear(&aes);
-        return done;
-    }
     EVP_CIPHER_CTX *cipher = EVP_CIPHER_CTX_new();
     int done = 0;
-    bool ok = cipher != NULL && EVP_EncryptInit_ex(cipher, EVP_aes_256_ctr(), NULL, master, counter) == 1 &&
-              EVP_EncryptUpdate(cipher, out, &done, out, (int)len) == 1;
+    bool ok =
+        cipher != NULL &&
+        EVP_EncryptInit_ex(cipher, key_len == 32 ? EVP_aes_256_ctr() : EVP_aes_128_ctr(), NULL, master, counter) == 1 &&
+        EVP_EncryptUpdate(cipher, out, &done, out, (int)len) == 1;
     EVP_CIPHER_CTX_free(cipher);
     return ok;
 }
 
-/* HMAC (RFC 2104) is H(key ^ opad, H(key ^ ipad, text)); each half begins with a whole block. */
+/* HMAC (RFC 2104) is H(key ^ opad, H(key ^ ipad, text)). */
 static void hmac_key(struct transform *transform, const uint8_t key[SHA_DIGEST_LENGTH])
 {
     uint8_t pad[SHA_CBLOCK];
     for (int outer = 0; outer < 2; outer++) {
-        struct sha1_state *half = outer ? &transform->outer : &transform->inner;
-        SHA_CTX sha;
+        SHA_CTX *half = outer ? &transform->outer : &transform->inner;
         memset(pad, outer ? 0x5c : 0x36, sizeof pad);
         for (size_t i = 0; i < SHA_DIGEST_LENGTH; i++)
             pad[i] ^= key[i];
-        SHA1_Init(&sha);
-        SHA1_Transform(&sha, pad);
-        *half = (struct sha1_state){{sha.h0, sha.h1, sha.h2, sha.h3, sha.h4}};
+        SHA1_Init(half);
+        SHA1_Update(half, pad, sizeof pad);
     }
-}
-
-/* As if it had had one block. */
-static SHA_CTX sha1_resume(const struct sha1_state *state)
-{
-    return (SHA_CTX){.h0 = state->h[0],
-                     .h1 = state->h[1],
-                     .h2 = state->h[2],
-                     .h3 = state->h[3],
-                     .h4 = state->h[4],
-                     .Nl = 8 * SHA_CBLOCK};
 }
 
 /* The labels are RFC 3711's: 0 to 2 for RTP's key, authentication key and salt, 3 to 5 for RTCP's. */
@@ -314,15 +290,12 @@ static bool transform_set_up(struct transform *transform, const uint8_t *master,
         !derive(master, key_len, salt_len, first_label + 2, transform->salt, salt_len))
         return false;
     hmac_key(transform, authentication_key);
-    bool ok;
-    if (session->is_gcm) {
-        const EVP_CIPHER *cipher = key_len == 32 ? EVP_aes_256_gcm() : EVP_aes_128_gcm();
-        transform->cipher = EVP_CIPHER_CTX_new();
-        ok = transform->cipher != NULL &&
-             EVP_CipherInit_ex(transform->cipher, cipher, NULL, key, NULL, session->outbound) == 1;
-    } else {
-        ok = aes_counter_init(&transform->counter, key, false);
-    }
+    const EVP_CIPHER *cipher = !session->is_gcm ? EVP_aes_128_ctr()
+                               : key_len == 32  ? EVP_aes_256_gcm()
+                                                : EVP_aes_128_gcm();
+    transform->cipher = EVP_CIPHER_CTX_new();
+    bool ok = transform->cipher != NULL &&
+              EVP_CipherInit_ex(transform->cipher, cipher, NULL, key, NULL, session->outbound) == 1;
     OPENSSL_cleanse(key, sizeof key);
     return ok;
 }
@@ -360,8 +333,6 @@ void srtp_session_destroy(struct srtp_session *session)
         return;
     EVP_CIPHER_CTX_free(session->rtp.cipher);
     EVP_CIPHER_CTX_free(session->rtcp.cipher);
-    aes_counter_clear(&session->rtp.counter);
-    aes_counter_clear(&session->rtcp.counter);
     free(session->streams);
     free(session->slots);
     OPENSSL_cleanse(session, sizeof *session);
@@ -410,19 +381,21 @@ static enum srtp_status gcm(const struct srtp_session *session, EVP_CIPHER_CTX *
     return SRTP_STATUS_OK;
 }
 
-static bool counter_mode(const struct transform *transform, const uint8_t *iv, struct bytes data)
+static bool counter_mode(EVP_CIPHER_CTX *cipher, const uint8_t *iv, struct bytes data)
 {
-    return aes_counter_apply(&transform->counter, iv, data.at, data.len);
+    int done = 0;
+    return EVP_CipherInit_ex(cipher, NULL, NULL, NULL, iv, -1) == 1 &&
+           (data.len == 0 || EVP_CipherUpdate(cipher, data.at, &done, data.at, (int)data.len) == 1);
 }
 
 static void hmac(const struct transform *transform, struct bytes text, struct bytes more, uint8_t tag[SHA1_TAG_LEN])
 {
     uint8_t digest[SHA_DIGEST_LENGTH];
-    SHA_CTX half = sha1_resume(&transform->inner);
+    SHA_CTX half = transform->inner;
     SHA1_Update(&half, text.at, text.len);
     SHA1_Update(&half, more.at, more.len);
     SHA1_Final(digest, &half);
-    half = sha1_resume(&transform->outer);
+    half = transform->outer;
     SHA1_Update(&half, digest, sizeof digest);
     SHA1_Final(digest, &half);
     memcpy(tag, digest, SHA1_TAG_LEN);
@@ -480,14 +453,14 @@ static enum srtp_status rtp_transform(struct srtp_session *session, uint8_t *buf
         struct bytes text = {buf, len};
         struct bytes more = {rollover, sizeof rollover};
         if (session->outbound) {
-            if (!counter_mode(&session->rtp, iv, payload))
+            if (!counter_mode(session->rtp.cipher, iv, payload))
                 return SRTP_STATUS_FAILED;
             hmac(&session->rtp, text, more, buf + len);
         } else {
             hmac(&session->rtp, text, more, tag);
             if (CRYPTO_memcmp(tag, buf + len, sizeof tag) != 0)
                 return SRTP_STATUS_FORGED;
-            if (!counter_mode(&session->rtp, iv, payload))
+            if (!counter_mode(session->rtp.cipher, iv, payload))
                 return SRTP_STATUS_FAILED;
         }
     }
@@ -549,7 +522,7 @@ enum srtp_status srtp_session_protect_rtcp(struct srtp_session *session, uint8_t
         if (status != SRTP_STATUS_OK)
             return status;
     } else {
-        if (!counter_mode(&session->rtcp, iv, data))
+        if (!counter_mode(session->rtcp.cipher, iv, data))
             return SRTP_STATUS_FAILED;
         hmac(&session->rtcp, (struct bytes){buf, *len}, more, trailer + RTCP_INDEX_LEN);
     }
@@ -591,7 +564,7 @@ enum srtp_status srtp_session_unprotect_rtcp(struct srtp_session *session, uint8
         hmac(&session->rtcp, (struct bytes){buf, plain_len}, more, tag);
         if (CRYPTO_memcmp(tag, trailer + RTCP_INDEX_LEN, sizeof tag) != 0)
             return SRTP_STATUS_FORGED;
-        if (!counter_mode(&session->rtcp, iv, data))
+        if (!counter_mode(session->rtcp.cipher, iv, data))
             return SRTP_STATUS_FAILED;
     }
     window_add(&stream->rtcp, rtcp_bits(stream), index);
