@@ -61,7 +61,8 @@ def main():
     print(f"{WORKERS} workers: {taken / change['at']:.0f} packets/s in, {sent / change['at']:.0f} out, "
           f"{100 * change['worker_passed_datagrams_total'] / taken:.0f} % passed on; "
           f"{change['user']:.2f} us of user and {change['system']:.2f} us of system time a packet")
-    print(f"the load's exit status {load.returncode}, clients {result['clients']}, streams {result['streams']}")
+    print(f"the load's exit status {load.returncode}, clients {result['clients']}, streams {result['streams']}, "
+          f"failures {result['failures']}")
 
 
 main()
