@@ -120,6 +120,9 @@ static void report_workers(const struct report *report)
          offsetof(struct server_statistics, sfu.packets_sent)},
         {{"worker_passed_datagrams", "counter", NULL, "Datagrams that a thread received for another one."},
          offsetof(struct server_statistics, sfu.passed)},
+        {{"worker_overflowed_datagrams", "counter", NULL,
+          "Datagrams lost, as another thread was too slow to take them."},
+         offsetof(struct server_statistics, sfu.pass_overflowed)},
     };
     for (size_t i = 0; i < sizeof each / sizeof each[0]; i++)
         by_worker(report, &each[i].metric, each[i].offset);

@@ -10,7 +10,7 @@
 #include "sfu/datagram_ring.h"
 #include "sfu/sfu_siblings.h"
 
-enum { MAILBOX_MAX = 64 * 1024 * 1024, RING_MIN = 64 * 1024, RINGS_BYTES = 2 * 1024 * 1024 };
+enum { TURN_DATAGRAMS = 256, MAILBOX_MAX = 64 * 1024 * 1024, RING_MIN = 64 * 1024, RINGS_BYTES = 2 * 1024 * 1024 };
 
 /* A channel of a client, whose other end the front has: it is to the signalling server what a channel of the live world
  * would be. */
@@ -270,11 +270,12 @@ static void take_letter(void *user, struct live_letter *taken, nanos now)
 
 /* --- siblings ----------------------------------------------------------------------------------------------------------------- */
 
-static void pass(void *user, unsigned to, int socket, const struct datagram *datagram)
+static bool pass(void *user, unsigned to, int socket, const struct datagram *datagram)
 {
     struct server_worker *worker = user;
-    if (datagram_ring_put(worker->siblings[to]->from[worker->config.number], socket, datagram))
-        worker->passed[to] = true;
+    bool put = datagram_ring_put(worker->siblings[to]->from[worker->config.number], socket, datagram);
+    worker->passed[to] = worker->passed[to] || put;
+    return put;
 }
 
 static void passed(void *user)
@@ -299,21 +300,29 @@ static void claim(void *user, unsigned at, const struct address *address, bool o
     server_letter_press(worker->siblings[at]->mailbox, letter);
 }
 
-/* What siblings passed on. */
+/* What siblings passed on: a turn's worth of each, for they may put in as fast as we take out, and what is to be sent
+ * goes out in the end. */
 static void take_datagrams(void *user, nanos now)
 {
     struct server_worker *worker = user;
     struct datagram datagram;
-    bool any = false;
+    size_t all = 0;
+    bool more = false;
     int socket;
     for (unsigned i = 0; i < worker->config.count; i++) {
-        while (worker->from[i] != NULL && datagram_ring_take(worker->from[i], &socket, &datagram)) {
+        size_t taken = 0;
+        while (worker->from[i] != NULL && taken < TURN_DATAGRAMS &&
+               datagram_ring_take(worker->from[i], &socket, &datagram)) {
             sfu_siblings_take(worker->sfu, i, socket, &datagram, now);
-            any = true;
+            taken++;
         }
+        more = more || taken == TURN_DATAGRAMS;
+        all += taken;
     }
-    if (any)
+    if (all > 0)
         sfu_siblings_taken(worker->sfu, now);
+    if (more)
+        live_mailbox_wake(worker->mailbox);
 }
 
 bool server_worker_meet(struct server_worker *worker, struct server_worker *const *all, struct error *error)

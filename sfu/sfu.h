@@ -93,6 +93,7 @@ struct sfu_statistics {
     uint64_t data_channels_given_up; /* of subscribers that did not read */
     uint64_t discarded;              /* datagrams that belong to nobody */
     uint64_t passed;                 /* datagrams that belong to siblings */
+    uint64_t pass_overflowed;        /* lost: there was no room on the way to a sibling */
     uint64_t tcp_connections;        /* now, those included that have not told whose they are */
 };
 struct sfu_statistics sfu_statistics(const struct sfu *sfu);

@@ -40,9 +40,12 @@ bool sfu_siblings_pass(struct sfu *sfu, int socket, const struct datagram *datag
     /* What was passed on once isn't again, or two could do so for ever. */
     if (to < 0 || (unsigned)to == sfu->siblings.own || sfu->via != sfu->siblings.own)
         return false;
-    sfu->siblings.pass(sfu->siblings.user, (unsigned)to, socket, datagram);
-    sfu->statistics.passed++;
-    sfu->passed = true;
+    if (sfu->siblings.pass(sfu->siblings.user, (unsigned)to, socket, datagram)) {
+        sfu->statistics.passed++;
+        sfu->passed = true;
+    } else {
+        sfu->statistics.pass_overflowed++;
+    }
     return true;
 }
 

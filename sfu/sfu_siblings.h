@@ -27,8 +27,8 @@ enum { SFU_SIBLINGS_MAX = 64 }; /* marks are ICE characters */
 struct sfu_siblings_config {
     unsigned count; /* 0 or 1: there are no others */
     unsigned own;   /* number, from 0 */
-    /* To another SFU's sfu_siblings_take: a copy, for the datagram is the caller's. */
-    void (*pass)(void *user, unsigned to, int socket, const struct datagram *datagram);
+    /* To another SFU's sfu_siblings_take: a copy, for the datagram is the caller's. False when there is no room. */
+    bool (*pass)(void *user, unsigned to, int socket, const struct datagram *datagram);
     /* That was all, for now. */
     void (*passed)(void *user);
     /* To another SFU's sfu_siblings_claimed, in the order of the calls and without fail. */
