@@ -15,7 +15,7 @@ static void print_generator(const struct result *result, bool color, FILE *out)
 {
     const struct load_result *load = result->runs[result->run_count - 1].load;
     bool overloaded = result->generator.overloaded;
-    fprintf(out, "\nGenerator: %.0f %% of the CPU, timers at most %.1f ms late, %" PRIu64 " datagrams lost",
+    fprintf(out, "\nGenerator: %.0f %% of the CPU, at most %.1f ms late, %" PRIu64 " datagrams lost",
             100 * result->generator.cpu, result->generator.max_lag_ms, result->generator.drops);
     if (load->clients_peak > 0)
         fprintf(out, "; a client takes %.0f kB and %.2f %% of a core", load_memory_per_client(load) / 1e3,

@@ -27,7 +27,7 @@ enum { PROMPT, CALM, SETS };
 
 #define BUSY (2 * NANOS_PER_MS) /* who had something so short a while ago has more, perhaps */
 #define TURN_MAX (2 * NANOS_PER_MS)
-#define STAMP_AGE_MAX NANOS_PER_S /* a stamp that is older is of a clock that was set meanwhile */
+#define STAMP_AGE_MAX (10 * NANOS_PER_S) /* a stamp that is older is of a clock that was set meanwhile */
 
 struct live_receiver {
     struct live_poll *poll; /* the first of the sets; the second is looked at by the clock */
@@ -124,13 +124,18 @@ static struct notes read_notes(struct msghdr *header)
     return notes;
 }
 
-/* When a message came, as the world has it: never before what was told last to its socket or to a timer. */
+/* When a message came, as the world has it: never before what was told last to its socket or to a timer. What it waited
+ * beyond the world's slack is our being late, which those who measure and who control congestion shall notice. */
 static nanos arrival(const struct live_port *port, nanos stamp, nanos now)
 {
-    const struct live_world *live = port->live;
+    struct live_world *live = port->live;
     nanos at = stamp - live->receiver->stamp_origin;
     if (stamp == 0 || at > now || at < now - STAMP_AGE_MAX)
         at = now;
+    if (now - at > live->config.slack) {
+        live->lag_recent = nanos_max(live->lag_recent, now - at - live->config.slack);
+        at = now - live->config.slack;
+    }
     return nanos_max(at, nanos_max(port->told, live->told));
 }
 

@@ -109,7 +109,8 @@ int64_t live_world_unix_origin_s(const struct live_world *live);
 
 const struct live_statistics *live_world_statistics(const struct live_world *live);
 
-/* How much later than asked for timers were served, at most, since this was last called. */
+/* How much later than asked for timers were served, or datagrams read that came to a world with slack, at most, since
+ * this was last called. */
 nanos live_world_take_lag(struct live_world *live);
 
 /* Whether that many more sockets can be opened; otherwise false and an `error` that names the limit. */
