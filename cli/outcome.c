@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "cli/verb.h"
+#include "report/load_result.h"
 #include "report/result_files.h"
 #include "report/result_text.h"
 
@@ -19,7 +20,7 @@ int outcome_status(const struct result *result)
     }
     for (size_t i = 0; i < result->run_count; i++) {
         const struct result_run *run = &result->runs[i];
-        if (run->clients_failed > 0 || (run->load != NULL && run->streams_received < run->streams_expected))
+        if (run->clients_failed > 0 || (run->load != NULL && run->load->failure_count > 0))
             return EXIT_FAILED;
     }
     return EXIT_WELL;
