@@ -25,7 +25,7 @@ enum { JOINS_AT_ONCE = 20 };
 #define SLACK (5 * NANOS_PER_MS)       /* a browser's pacer is no finer */
 #define AWAY (2 * NANOS_PER_S)         /* of a client that leaves to come back */
 #define FAREWELL_MAX (3 * NANOS_PER_S) /* for goodbyes on their way */
-#define ORIGIN_AGE_S (24 * 3600)       /* of the certificate: clocks differ */
+#define CERTIFICATE_AGE_S (24 * 3600)  /* of the certificate: clocks differ */
 
 struct returning {
     uint32_t client;
@@ -439,8 +439,8 @@ static bool open_world(struct load *load, struct error *error)
 static bool make_keys(struct load *load, struct error *error)
 {
     const struct certificate_config certificate = {.serial = load->plan->scenario->seed >> 1,
-                                                   .not_before_unix_s =
-                                                       live_world_unix_origin_s(load->common.live) - ORIGIN_AGE_S};
+                                                   .not_before_unix_s = live_world_unix_origin_s(load->common.live) +
+                                                                        now_of(load) / NANOS_PER_S - CERTIFICATE_AGE_S};
     const struct tls_context_config tls = {.trust = load->plan->verify ? TLS_TRUST_CA : TLS_TRUST_ANY};
     load->common.certificate = load->certificate = certificate_create(&certificate, error);
     load->common.tls = load->certificate != NULL ? tls_context_create(&tls, error) : NULL;
