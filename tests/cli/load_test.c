@@ -10,51 +10,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "tests/support/program.h"
+#include "tests/support/service.h"
 #include "tests/support/suite.h"
 
 enum { STATUS_OVERLOADED = 3, ARGUMENTS_MAX = 32 };
 
-/* --- the server --------------------------------------------------------------------------------------------------------- */
-
-struct service {
-    struct running_program program;
-    char directory[SCRATCH_CAP];
-    unsigned port;
-};
-
-static unsigned free_port(void)
-{
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof at;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    CU_ASSERT_EQUAL(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
-    CU_ASSERT_EQUAL(getsockname(fd, (struct sockaddr *)&at, &len), 0);
-    close(fd);
-    return ntohs(at.sin_port);
-}
-
-static void start(struct service *service, const char *config)
-{
-    scratch_make(service->directory);
-    const char *file = scratch_path(service->directory, "confab.yaml");
-    scratch_write(file, config, strlen(config));
-    const char *const arguments[] = {"serve",  "--config", file,      "--listen",         "127.0.0.1",
-                                     "--port", "0",        "--state", service->directory, NULL};
-    service->program = program_start(arguments);
-    char *said = program_await(&service->program, "/metrics\n");
-    CU_ASSERT_PTR_NOT_NULL_FATAL(said);
-    const char *url = strstr(said, "http://127.0.0.1:");
-    CU_ASSERT_PTR_NOT_NULL_FATAL(url);
-    service->port = (unsigned)atoi(url + strlen("http://127.0.0.1:"));
-    free(said);
-}
-
 static void stop(struct service *service, int number)
 {
-    struct program program = program_end(&service->program, number);
+    struct program program = service_stop(service, number);
     program_free(&program);
-    scratch_remove(service->directory);
 }
 
 /* --- loads -------------------------------------------------------------------------------------------------------------- */
@@ -160,7 +124,7 @@ static bool is_figure(const struct outcome *outcome, const char *group, const ch
 static void rooms_at_the_reference_server(void)
 {
     struct service service;
-    start(&service, "turn: no\n");
+    service_start(&service, "turn: no\n");
     struct outcome outcome =
         load(url_of(&service, "confab+ws", "/ws"), "--rooms 3 --clients 8 --ramp all --duration 2s");
     CU_ASSERT_TRUE(is_well(&outcome));
@@ -176,7 +140,7 @@ static void rooms_at_the_reference_server(void)
 static void publishers_and_players_by_http(void)
 {
     struct service service;
-    start(&service, "turn: no\ntokens: {publish: [pub], play: [play]}\n");
+    service_start(&service, "turn: no\ntokens: {publish: [pub], play: [play]}\n");
     struct running_program publishes =
         begin(url_of(&service, "whip+http", "/whip/{room}?token=pub"), "--room studio --clients 1 --duration 4s");
     const char *url = url_of(&service, "whep+http", "/whep/studio");
@@ -205,8 +169,8 @@ static void behind_nats(void)
 {
     struct service service;
     char config[64];
-    snprintf(config, sizeof config, "turn: {port: %u, tls_port: %u}\n", free_port(), free_port());
-    start(&service, config);
+    snprintf(config, sizeof config, "turn: {port: %u, tls_port: %u}\n", service_free_port(), service_free_port());
+    service_start(&service, config);
     const char *url = url_of(&service, "confab+ws", "/ws");
     struct running_program blocked =
         begin(url, "--room a --clients 3 --ramp all --duration 2s --audio-only --nat udp-blocked-tcp");
@@ -231,7 +195,7 @@ static void too_small_a_room(void)
 {
     struct service service;
     long long count;
-    start(&service, "turn: no\nlimits: {room: 3}\n");
+    service_start(&service, "turn: no\nlimits: {room: 3}\n");
     struct outcome outcome =
         load(url_of(&service, "confab+ws", "/ws"), "--clients 5 --ramp all --duration 1s --audio-only");
     CU_ASSERT_TRUE(has_failed(&outcome));
@@ -246,7 +210,7 @@ static void too_small_a_room(void)
 static void thresholds(void)
 {
     struct service service;
-    start(&service, "turn: no\n");
+    service_start(&service, "turn: no\n");
     const char *const url = url_of(&service, "confab+ws", "/ws");
     const char *const held[] = {"load",   url, "--clients",    "2",       "--duration",  "1s",
                                 "--room", "a", "--audio-only", "--quiet", "--threshold", "load.clients.failed < 1",
@@ -268,7 +232,7 @@ static void thresholds(void)
 static void interrupted(void)
 {
     struct service service;
-    start(&service, "turn: no\n");
+    service_start(&service, "turn: no\n");
     struct running_program running =
         begin(url_of(&service, "confab+ws", "/ws"), "--clients 4 --audio-only --duration 60s");
     usleep(2000000);
@@ -284,7 +248,7 @@ static void the_server_is_killed(void)
 {
     struct service service;
     long long count;
-    start(&service, "turn: no\n");
+    service_start(&service, "turn: no\n");
     struct running_program running =
         begin(url_of(&service, "confab+ws", "/ws"), "--clients 4 --ramp all --audio-only --duration 60s");
     usleep(2000000);
@@ -301,7 +265,7 @@ static void the_server_is_killed(void)
 static void the_generator_is_held_up(void)
 {
     struct service service;
-    start(&service, "turn: no\n");
+    service_start(&service, "turn: no\n");
     struct running_program running =
         begin(url_of(&service, "confab+ws", "/ws"), "--clients 2 --ramp all --audio-only --duration 6s");
     usleep(1500000);
@@ -325,7 +289,7 @@ static void tracks_are_missing(void)
 {
     struct service service;
     long long count;
-    start(&service, "turn: no\n");
+    service_start(&service, "turn: no\n");
     struct running_program publishes =
         begin(url_of(&service, "whip+http", "/whip/studio"), "--clients 1 --audio-only --duration 60s");
     usleep(2000000);
@@ -350,7 +314,7 @@ static void shards(void)
 {
     struct service service;
     char directory[SCRATCH_CAP];
-    start(&service, "turn: no\n");
+    service_start(&service, "turn: no\n");
     scratch_make(directory);
     const char *first = scratch_path(directory, "1");
     const char *second = scratch_path(directory, "2");
